@@ -1,0 +1,42 @@
+# One command each, the same on every machine. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+.venv/.stamp: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…" >&2; exit 3; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --no-compile --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	touch $@
+
+.PHONY: venv
+venv: .venv/.stamp ## create the locked virtual environment
+
+.PHONY: lock
+lock: venv ## resolve the dependencies again (uv writes the lock files)
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q pyproject.toml --upgrade --group dev --extra backtest --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements-dev.lock -o requirements.lock
+
+.PHONY: check
+check: venv ## format, lint, types, import contracts, unit tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q
+
+.PHONY: format
+format: venv ## format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+include $(wildcard make/*.mk)
