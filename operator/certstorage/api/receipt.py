@@ -1,0 +1,117 @@
+"""The receipt of a validator Job: what its Pod said in its termination message.
+
+A Job that is Complete proves nothing by itself (measured: the condition can be written by anybody who may patch the
+Job's status); only a receipt with the nonce of the open attempt does.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from certstorage.api.reading import Fields, InvalidFieldError
+
+SCHEMA = "certstorage/receipt/v1"
+MAX_BYTES = 4096
+"""The kubelet cuts a termination message here."""
+
+
+class ReceiptVerdict(StrEnum):
+    """What the validator found; it never guesses."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class InvalidReceiptError(ValueError):
+    """The termination message is no receipt; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One validator run. Ratios are between 0 and 1; times are UTC; counts are objects."""
+
+    command: str
+    nonce: str
+    inputs_hash: str
+    verdict: ReceiptVerdict
+    detail: str
+    message: str
+    started_at: datetime
+    finished_at: datetime
+    mismatch: float = 0.0
+    upper_bound: float = 1.0
+    sampled: int = 0
+    population: int = 0
+    mismatches: int = 0
+    unverified: int = 0
+    errors: int = 0
+    at_risk_open: int = 0
+    probe: str = "skipped"
+    uploaded: int = 0
+    resolved: int = 0
+    pattern: str = ""
+    report: str = ""
+
+
+def load(text: str) -> Receipt:
+    """Read a termination message.
+
+    Raises:
+        InvalidReceiptError: it is not a receipt of a schema that is known, or a field is not of its kind.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise InvalidReceiptError(f"termination message of more than {MAX_BYTES} bytes")
+    try:
+        raw = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidReceiptError(f"termination message is not JSON: {error}") from error
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise InvalidReceiptError(f"termination message is not a {SCHEMA}")
+    try:
+        return _parse(Fields(raw, "receipt"))
+    except InvalidFieldError as error:
+        raise InvalidReceiptError(str(error)) from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _percent(fields: Fields, key: str, default: float) -> float:
+    value = fields.raw.get(key, default)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 100:
+        raise InvalidFieldError(f"{fields.path}.{key}: expected a number of percent, found {value!r}")
+    return float(value) / 100
+
+
+def _parse(fields: Fields) -> Receipt:
+    started, finished = fields.time("startedAt"), fields.time("finishedAt")
+    if started is None or finished is None or finished < started:
+        raise InvalidFieldError(f"{fields.path}: startedAt and finishedAt are needed, in this order")
+    return Receipt(
+        command=fields.text("command"),
+        nonce=fields.text("nonce"),
+        inputs_hash=fields.text("inputsHash"),
+        verdict=fields.choice("verdict", ReceiptVerdict),
+        detail=fields.text("detail", ""),
+        message=fields.text("message", ""),
+        started_at=started,
+        finished_at=finished,
+        mismatch=_percent(fields, "mismatchPercent", 0.0),
+        upper_bound=_percent(fields, "upperBoundPercent", 100.0),
+        sampled=fields.number("sampled", 0),
+        population=fields.number("population", 0),
+        mismatches=fields.number("mismatches", 0),
+        unverified=fields.number("unverified", 0),
+        errors=fields.number("errors", 0),
+        at_risk_open=fields.number("atRiskOpen", 0),
+        probe=fields.text("probe", "skipped"),
+        uploaded=fields.number("uploaded", 0),
+        resolved=fields.number("resolved", 0),
+        pattern=fields.table("pattern").text("kind", ""),
+        report=fields.text("report", ""),
+    )
