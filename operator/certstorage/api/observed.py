@@ -143,7 +143,7 @@ class Observation:
 
     target: Target | Problem
     pods: Pods = Pods()
-    signals: SignalSet = SignalSet()
+    signals: SignalSet = field(default_factory=SignalSet)
     jobs: tuple[JobSeen, ...] = ()
     requests: tuple[RequestSeen, ...] = ()
     neighbours: Neighbours = Neighbours()

@@ -21,8 +21,8 @@ MAX_BYTES = 4096
 class ReceiptVerdict(StrEnum):
     """What the validator found; it never guesses."""
 
-    PASS = "PASS"
-    FAIL = "FAIL"
+    PASSED = "PASS"
+    FAILED = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
