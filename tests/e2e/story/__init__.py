@@ -1,0 +1,1 @@
+"""The outage story as an observer that is not the operator sees it: for the demo, the end-to-end tests, the bench."""

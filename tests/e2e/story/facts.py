@@ -1,0 +1,176 @@
+"""What an observer saw: plain values with the times at which they were true. Nothing here was said by the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+READ_PRIMARY = "CERT_S3_READ_PRIMARY"
+DUAL_WRITE = "CERT_S3_DUAL_WRITE"
+OPERATOR = "system:serviceaccount:certstorage-system:certstorage-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One switch of the fault proxy, from its own log; `fault` is empty when it lets everything through again."""
+
+    at: datetime
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One accepted write to the Deployment, from the API server's audit log.
+
+    `at` is when the server had answered, `received` when the request came. `resource_version`, `generation`, `env`
+    and `hold` are those of the object after the write; `managers` are the field managers that own something in it.
+    """
+
+    at: datetime
+    received: datetime
+    audit_id: str
+    verb: str
+    user: str
+    agent: str
+    uid: str
+    resource_version: str
+    generation: int
+    env: Mapping[str, str] = field(default_factory=dict)
+    hold: str = ""
+    managers: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> str:
+        """The read flag after the write; empty when there is none."""
+        return self.env.get(READ_PRIMARY, "")
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether the operator's own service account wrote."""
+        return self.user == OPERATOR
+
+
+@dataclass(frozen=True, slots=True)
+class JobMade:
+    """One Job that somebody created, from the audit log."""
+
+    at: datetime
+    user: str
+    name: str
+    uid: str
+    incident: str
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in which something was so; `end` is None while it lasts."""
+
+    begin: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a series."""
+
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One Pod of the application as the API server has it; `env` is what its container was started with."""
+
+    name: str
+    uid: str
+    resource_version: str
+    template_hash: str
+    ready: bool
+    going: bool
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> str:
+        """The read flag this Pod runs with; empty when it has none."""
+        return self.env.get(READ_PRIMARY, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """All Pods of the application at one time."""
+
+    at: datetime
+    pods: tuple[Pod, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A validator Job that came to its end, with the termination message of its Pod when there is one."""
+
+    name: str
+    uid: str
+    resource_version: str
+    incident: str
+    attempt: str
+    complete: bool
+    finished: datetime
+    pod_uid: str = ""
+    receipt: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every key that was written or deleted during the cut, held against the bucket by content.
+
+    Keys count in `equal` (same bytes) or `absent` (deleted, and not in the bucket) or are named in `different`.
+    """
+
+    started: datetime
+    finished: datetime
+    equal: int
+    absent: int
+    different: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Raw read counters of the Pods of one ReplicaSet, summed since those Pods started."""
+
+    at: datetime
+    template_hash: str
+    pods: int
+    reads: float
+    fallbacks: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What the load generator's clients have seen so far."""
+
+    at: datetime
+    operations: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything seen since `since`, each kind in the order of time.
+
+    `failing` and `recovered` are Prometheus's ratio of failing saves and its recovery series.
+    """
+
+    since: datetime
+    switches: tuple[Switch, ...] = ()
+    writes: tuple[Write, ...] = ()
+    jobs_made: tuple[JobMade, ...] = ()
+    alert: str = ""
+    firing: tuple[Span, ...] = ()
+    failing: tuple[Sample, ...] = ()
+    recovered: tuple[Sample, ...] = ()
+    pods: tuple[Pods, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    fallback: tuple[Fallback, ...] = ()
+    clients: tuple[Clients, ...] = ()

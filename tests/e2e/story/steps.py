@@ -1,0 +1,305 @@
+"""From facts to the ordered steps of the story. Pure: the same facts always tell the same story."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tests.e2e.story.facts import DUAL_WRITE, Facts, Pods, Switch, Write
+
+
+class StepName(StrEnum):
+    """The steps of the outage story, in their order."""
+
+    S3_CUT = "s3_cut"
+    ALERT_FIRING = "alert_firing"
+    READ_PRIMARY_OFF = "read_primary_off"
+    PODS_CONFIRMED_OFF = "pods_confirmed_off"
+    HELD_WHILE_CUT = "held_while_cut"
+    S3_RESTORED = "s3_restored"
+    RECOVERY_PROVEN = "recovery_proven"
+    VALIDATION_PASSED = "validation_passed"
+    OUTAGE_WRITES_EQUAL_IN_S3 = "outage_writes_equal_in_s3"
+    READ_PRIMARY_ON = "read_primary_on"
+    FALLBACK_BELOW_1_PERCENT = "fallback_below_1_percent"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that happened: when, and what shows it."""
+
+    step: StepName
+    at: datetime
+    evidence: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the story must show. `held` is how long reads must stay local after the alert resolved, S3 still cut."""
+
+    replicas: int
+    held: timedelta
+    max_fallback: float = 0.01
+    min_reads: int = 50
+    fallback_within: timedelta = timedelta(minutes=5)
+
+
+Steps = dict[StepName, Step]
+Finder = Callable[[Facts, Terms, Steps], Step | None]
+
+
+def derive(facts: Facts, terms: Terms) -> tuple[Step, ...]:
+    """The steps that have happened, in order; a step counts only after all before it."""
+    found: Steps = {}
+    for finder in _FINDERS:
+        step = finder(facts, terms, found)
+        if step is None:
+            break
+        found[step.step] = step
+    return tuple(found.values())
+
+
+def broken(facts: Facts) -> tuple[str, ...]:
+    """What must never happen and did, a line each."""
+    lines = [
+        f"the operator wrote {DUAL_WRITE}={write.env.get(DUAL_WRITE)!r} (version {write.resource_version})"
+        for write in facts.writes
+        if write.by_operator and write.env.get(DUAL_WRITE) != "true"
+    ]
+    lines += [
+        f"the operator turned reads to S3 while it was cut at {write.at:%H:%M:%S} (version {write.resource_version})"
+        for write in _turned(facts, "true")
+        if _cut_at(facts.switches, write.at)
+    ]
+    lines += [
+        f"two Jobs for incident {incident} attempt {attempt}: {', '.join(names)}"
+        for (incident, attempt), names in _by_attempt(facts).items()
+        if len(names) > 1
+    ]
+    if errors := client_errors(facts):
+        lines.append(f"clients saw {errors} errors")
+    return tuple(lines)
+
+
+def client_errors(facts: Facts) -> int:
+    """Errors that the load generator's clients saw since the story began."""
+    return facts.clients[-1].errors - facts.clients[0].errors if facts.clients else 0
+
+
+def _cut(facts: Facts, _terms: Terms, _done: Steps) -> Step | None:
+    for switch in facts.switches:
+        if switch.fault:
+            return Step(StepName.S3_CUT, switch.at, {"source": "proxy log", "fault": switch.fault})
+    return None
+
+
+def _alert(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    cut = done[StepName.S3_CUT].at
+    for span in facts.firing:
+        if span.begin >= cut:
+            evidence = {"source": "Prometheus", "alert": facts.alert, "after_seconds": _seconds(span.begin - cut)}
+            return Step(StepName.ALERT_FIRING, span.begin, evidence)
+    return None
+
+
+def _off(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    firing = done[StepName.ALERT_FIRING].at
+    write = next((write for write in _turned(facts, "false") if write.at >= firing), None)
+    return None if write is None else Step(StepName.READ_PRIMARY_OFF, write.at, _written(write, done))
+
+
+def _pods_off(facts: Facts, terms: Terms, done: Steps) -> Step | None:
+    off = done[StepName.READ_PRIMARY_OFF].at
+    for seen in facts.pods:
+        if seen.at >= off and all_read(seen, "false", terms.replicas):
+            return Step(StepName.PODS_CONFIRMED_OFF, seen.at, _running(seen))
+    return None
+
+
+def _held(facts: Facts, terms: Terms, done: Steps) -> Step | None:
+    confirmed = done[StepName.PODS_CONFIRMED_OFF].at
+    resolved = next(
+        (span.end for span in facts.firing if span.end and span.end >= done[StepName.READ_PRIMARY_OFF].at), None
+    )
+    if resolved is None:
+        return None
+    begin, restored = max(confirmed, resolved), _restored(facts, confirmed)
+    seen = [pods for pods in facts.pods if pods.at >= begin and (restored is None or pods.at < restored)]
+    if not seen or seen[-1].at - begin < terms.held or not all_read(seen[-1], "false", terms.replicas):
+        return None
+    if any(confirmed <= write.at <= seen[-1].at for write in _turned(facts, "true")):
+        return None
+    failing = [sample for sample in facts.failing if begin <= sample.at <= seen[-1].at]
+    evidence = {
+        **_running(seen[-1]),
+        "alert_resolved_at": resolved.isoformat(),
+        "for_seconds": _seconds(seen[-1].at - begin),
+        "saves_failing": failing[-1].value if failing else None,
+    }
+    return Step(StepName.HELD_WHILE_CUT, seen[-1].at, evidence)
+
+
+def _restore(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    at = _restored(facts, done[StepName.S3_CUT].at)
+    return None if at is None else Step(StepName.S3_RESTORED, at, {"source": "proxy log"})
+
+
+def _proven(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    restored = done[StepName.S3_RESTORED].at
+    for sample in facts.recovered:
+        if sample.at > restored and sample.value == 1:
+            evidence = {
+                "source": "Prometheus",
+                "series": "cert_s3:recovered",
+                "value": sample.value,
+                "after_seconds": _seconds(sample.at - restored),
+            }
+            return Step(StepName.RECOVERY_PROVEN, sample.at, evidence)
+    return None
+
+
+def _validated(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    proven = done[StepName.RECOVERY_PROVEN].at
+    for job in facts.jobs:
+        passed = job.complete and job.receipt.get("verdict") == "PASS"
+        if passed and job.finished >= proven and job.receipt.get("nonce") in _nonces(facts.writes):
+            kept = (
+                "verdict",
+                "sampled",
+                "population",
+                "mismatches",
+                "unverified",
+                "atRiskOpen",
+                "uploaded",
+                "resolved",
+            )
+            evidence = {
+                "job": job.name,
+                "job_uid": job.uid,
+                "job_resource_version": job.resource_version,
+                "pod_uid": job.pod_uid,
+                "incident": job.incident,
+                "attempt": job.attempt,
+                "receipt": {key: job.receipt.get(key) for key in kept},
+            }
+            return Step(StepName.VALIDATION_PASSED, job.finished, evidence)
+    return None
+
+
+def _equal(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    validated = done[StepName.VALIDATION_PASSED].at
+    back = next((write.received for write in _turned(facts, "true") if write.at >= validated), None)
+    for held in reversed(facts.comparisons):
+        if held.started >= validated and (back is None or held.finished <= back) and not held.different:
+            evidence = {"source": "S3", "equal": held.equal, "absent": held.absent, "different": 0}
+            return Step(StepName.OUTAGE_WRITES_EQUAL_IN_S3, held.finished, evidence)
+    return None
+
+
+def _on(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+    equal = done[StepName.OUTAGE_WRITES_EQUAL_IN_S3].at
+    write = next((write for write in _turned(facts, "true") if write.at >= equal), None)
+    return None if write is None else Step(StepName.READ_PRIMARY_ON, write.at, _written(write, done))
+
+
+def _fallback(facts: Facts, terms: Terms, done: Steps) -> Step | None:
+    back = done[StepName.READ_PRIMARY_ON].at
+    seen = next((pods for pods in facts.pods if pods.at >= back and all_read(pods, "true", terms.replicas)), None)
+    if seen is None:
+        return None
+    hashes = {pod.template_hash for pod in seen.pods if not pod.going}
+    for sample in facts.fallback:
+        enough = sample.template_hash in hashes and sample.pods >= terms.replicas and sample.reads >= terms.min_reads
+        timely = seen.at <= sample.at <= back + terms.fallback_within
+        if enough and timely and sample.fallbacks < terms.max_fallback * sample.reads:
+            evidence = {
+                **_running(seen),
+                "template_hash": sample.template_hash,
+                "reads": round(sample.reads),
+                "fallbacks": round(sample.fallbacks),
+                "after_seconds": _seconds(sample.at - back),
+            }
+            return Step(StepName.FALLBACK_BELOW_1_PERCENT, sample.at, evidence)
+    return None
+
+
+_FINDERS: tuple[Finder, ...] = (
+    _cut, _alert, _off, _pods_off, _held, _restore, _proven, _validated, _equal, _on, _fallback,
+)  # fmt: skip
+
+
+def all_read(seen: Pods, flag: str, replicas: int) -> bool:
+    """Whether every Pod that stays is ready and runs with this read flag, and there are enough of them."""
+    staying = [pod for pod in seen.pods if not pod.going]
+    return len(staying) == replicas and all(pod.ready and pod.reads == flag for pod in staying)
+
+
+def _turned(facts: Facts, flag: str) -> Iterable[Write]:
+    """The operator's writes that changed the read flag to this value; the story begins with reads from S3."""
+    before = "true"
+    for write in facts.writes:
+        if write.by_operator and write.reads == flag != before:
+            yield write
+        before = write.reads
+
+
+def _restored(facts: Facts, after: datetime) -> datetime | None:
+    return next((switch.at for switch in facts.switches if not switch.fault and switch.at > after), None)
+
+
+def _cut_at(switches: Iterable[Switch], at: datetime) -> bool:
+    fault = ""
+    for switch in switches:
+        if switch.at <= at:
+            fault = switch.fault
+    return bool(fault)
+
+
+def _nonces(writes: Iterable[Write]) -> set[str]:
+    """Every nonce that a hold on the Deployment has carried."""
+    return {nonce for write in writes if write.hold and (nonce := json.loads(write.hold).get("nonce"))}
+
+
+def _by_attempt(facts: Facts) -> dict[tuple[str, str], list[str]]:
+    made: dict[tuple[str, str], list[str]] = {}
+    for job in facts.jobs_made:
+        if job.incident:
+            made.setdefault((job.incident, job.attempt), []).append(job.name)
+    return made
+
+
+def _written(write: Write, done: Steps) -> dict[str, object]:
+    first = next(iter(done.values()))
+    return {
+        "source": "audit log",
+        "audit_id": write.audit_id,
+        "user": write.user,
+        "agent": write.agent,
+        "deployment_uid": write.uid,
+        "resource_version": write.resource_version,
+        "generation": write.generation,
+        "env": {
+            name: value
+            for name, value in write.env.items()
+            if name.startswith("CERT_S3_") and value in ("true", "false")
+        },
+        "after_seconds": _seconds(write.at - first.at),
+    }
+
+
+def _running(seen: Pods) -> dict[str, object]:
+    staying = [pod for pod in seen.pods if not pod.going]
+    return {
+        "source": "Pods",
+        "pods": [
+            {"name": pod.name, "uid": pod.uid, "resource_version": pod.resource_version, "reads": pod.reads}
+            for pod in staying
+        ],
+    }
+
+
+def _seconds(length: timedelta) -> float:
+    return round(length.total_seconds(), 3)
