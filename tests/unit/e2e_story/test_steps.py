@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from tests.e2e.story.facts import (
     OPERATOR,
     Clients,

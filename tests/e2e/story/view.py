@@ -1,0 +1,44 @@
+"""What a person is shown at one moment: the observer's facts and, marked as such, what the operator says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.e2e.story.facts import Pod
+from tests.e2e.story.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The policy's status in short. `until` is when the operator looks again at what holds it up."""
+
+    reason: str = ""
+    message: str = ""
+    step: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One moment. Ratios are between 0 and 1, None where Prometheus has none; `template` is the Deployment's env."""
+
+    at: datetime
+    began: datetime
+    waiting: str = ""
+    deadline: datetime | None = None
+    fault: str = ""
+    alerts: Mapping[str, str] = field(default_factory=dict)
+    template: Mapping[str, str] = field(default_factory=dict)
+    pods: tuple[Pod, ...] = ()
+    saves_failing: float | None = None
+    reads_falling_back: float | None = None
+    recovered: float | None = None
+    operations: int = 0
+    client_errors: int = 0
+    operator: Operator = Operator()
+    job: str = ""
+    steps: tuple[Step, ...] = ()
+    trouble: str = ""
+    """What the observer itself could not read in this round."""
