@@ -41,6 +41,14 @@ class JobWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class StopJob:
+    """One Job of ours to delete, with its Pods; the UID is the precondition."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetPatch:
     """One write to the Deployment: environment, replicas and hold together, or not at all.
 
@@ -82,6 +90,7 @@ class Decision:
     look_again_at: datetime
     patch: TargetPatch | None = None
     release: bool = False
+    stop_jobs: tuple[StopJob, ...] = ()
     jobs: tuple[JobWanted, ...] = ()
     finalizer: bool = False
     events: tuple[EventWanted, ...] = ()

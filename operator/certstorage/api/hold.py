@@ -38,8 +38,8 @@ class Hold:
 
     `before` maps a variable to its literal value before the first write, None where it was absent. `epoch` counts the
     hold's changes. `attempt` numbers the recovery Jobs of the incident; `nonce` is set while that attempt is open and
-    binds its receipt. `failed_returns` counts what a person is asked about; `retries` drives the back-off. Times are
-    UTC.
+    binds its receipt. `failed_returns` counts what a person is asked about, `retries` drives the back-off, and
+    `last_failure` and `failed_at` are why and when the last attempt ended. Times are UTC.
     """
 
     policy_uid: str
@@ -54,7 +54,8 @@ class Hold:
     nonce: str = ""
     retries: int = 0
     failed_returns: int = 0
-    retry_at: datetime | None = None
+    last_failure: str = ""
+    failed_at: datetime | None = None
     last_firing_at: datetime | None = None
     returned_at: datetime | None = None
     reverts: int = 0
@@ -83,7 +84,8 @@ def dump(hold: Hold) -> str:
         "nonce": hold.nonce or None,
         "retries": hold.retries or None,
         "failedReturns": hold.failed_returns or None,
-        "retryAt": _time(hold.retry_at),
+        "lastFailure": hold.last_failure or None,
+        "failedAt": _time(hold.failed_at),
         "lastFiringAt": _time(hold.last_firing_at),
         "returnedAt": _time(hold.returned_at),
         "reverts": hold.reverts or None,
@@ -134,7 +136,8 @@ def _parse(fields: Fields) -> Hold:
         nonce=fields.text("nonce", ""),
         retries=fields.number("retries", 0),
         failed_returns=fields.number("failedReturns", 0),
-        retry_at=fields.time("retryAt"),
+        last_failure=fields.text("lastFailure", ""),
+        failed_at=fields.time("failedAt"),
         last_firing_at=fields.time("lastFiringAt"),
         returned_at=fields.time("returnedAt"),
         reverts=fields.number("reverts", 0),

@@ -285,7 +285,7 @@ def same(old: Mapping[str, object], new: Mapping[str, object]) -> bool:
 
 
 def _coarse(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
-    """The old status with each signal's value replaced by the new one's where the two are close."""
+    """The old status with each signal's value and words replaced by the new one's where the two are close."""
     before, after = old.get("signals"), new.get("signals")
     if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
         return dict(old)
@@ -295,11 +295,13 @@ def _coarse(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, o
 def _adopt(old: object, new: object) -> object:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return old
+    if any(old.get(key) != new.get(key) for key in ("name", "verdict", "reason", "since")):
+        return old
     first, second = old.get("value"), new.get("value")
     if not isinstance(first, str) or not isinstance(second, str):
-        return old
+        return new if first == second else old
     try:
         close = abs(float(first.rstrip("%")) - float(second.rstrip("%"))) < VALUE_STEP * 100
     except ValueError:
         return old
-    return {**old, "value": second} if close else old
+    return new if close else old

@@ -1,0 +1,114 @@
+"""One attempt of the way back: a recovery Job and its receipt (scenario 1, Post-Recovery 2 and 3).
+
+One Job per (incident, attempt); the next attempt opens only after this one has ended. The attempt is open while the
+hold has a nonce, which was written before the Job was made, so that a crash in between finds the Job or makes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from certstorage.api.decision import EventType, EventWanted, StopJob
+from certstorage.api.hold import Hold, ReadsPhase
+from certstorage.api.observed import JobPhase, JobSeen
+from certstorage.api.reasons import Reason
+from certstorage.api.status import ReadsFrom, Step
+from certstorage.runbook import gates, recovery
+from certstorage.runbook.held import LOOK_AGAIN, operation, recovered_since, unproven, validation_of, waiting
+from certstorage.runbook.wants import Ask, Context, Finding, Permit, Wants
+
+UNCOUNTED = frozenset({Reason.S3_STILL_DOWN, Reason.RECEIPT_STALE, Reason.JOB_GONE})
+"""Ends of an attempt that do not count towards recovery.maxAttempts: nothing was tried that a person could mend."""
+
+
+def open_attempt(context: Context, hold: Hold, since: datetime) -> Wants:
+    """Write down the next attempt and its nonce, and start its Job."""
+    opened = replace(hold, attempt=hold.attempt + 1, nonce=context.seen.token)
+    return _with_job(context, opened, since)
+
+
+def attempt(context: Context, hold: Hold) -> Wants:
+    """Follow the open attempt to its end."""
+    seen, since = context.seen, recovered_since(context)
+    job = recovery.job_of(seen, hold)
+    if job is None:
+        remembered = context.operation
+        if remembered is not None and remembered.job_uid and remembered.attempt == hold.attempt:
+            gone = Finding(Reason.JOB_GONE, f"Job {recovery.job_name(hold)} was deleted before it ended")
+            return close(context, hold, gone, None)
+        return _with_job(context, hold, since)
+    if not job.ours:
+        text = f"a Job {job.name} exists that is not ours: {job.problem or 'it has another owner'}"
+        return close(context, hold, Finding(Reason.JOB_FOREIGN, text), None)
+    if recovery.s3_fails(seen.signals) and (hold.last_firing_at is None or hold.last_firing_at < job.created_at):
+        hold = replace(hold, last_firing_at=context.now)
+    if job.phase is JobPhase.RUNNING:
+        return _running(context, hold, job, since)
+    failure = recovery.judge(context.policy, seen, hold, job, context.now)
+    if failure is not None:
+        return close(context, hold, failure, job)
+    if not recovery.s3_answers(seen.signals):
+        finding = Finding(Reason.OUTAGE_READS_LOCAL, f"Job {job.name} passed, but {unproven(context)}")
+        return waiting(context, hold, Step.VALIDATING, finding, job=job)
+    refusal = gates.refusal(context)
+    if refusal is not None:
+        finding = Finding(refusal.reason, f"Job {job.name} passed, but {refusal.message}")
+        return waiting(context, hold, Step.VALIDATING, finding, recovered=since, job=job, asks=(refusal,))
+    return _return(context, hold, job)
+
+
+def close(context: Context, hold: Hold, failure: Finding, job: JobSeen | None) -> Wants:
+    """The attempt is over without a pass: reads stay local, the next attempt waits longer."""
+    closed = replace(
+        hold,
+        nonce="",
+        retries=hold.retries + 1,
+        failed_returns=hold.failed_returns + (failure.reason not in UNCOUNTED),
+        last_failure=failure.reason.value,
+        failed_at=context.now,
+    )
+    text = f"attempt {hold.attempt} did not pass: {failure.message}"
+    finding = Finding(Reason.BACKING_OFF, text, until=recovery.retry_at(context.policy, closed))
+    wants = waiting(context, closed, Step.BACKING_OFF, finding, recovered=recovered_since(context))
+    event = EventWanted(EventType.WARNING, failure.reason.value, text)
+    return replace(wants, events=(event,), validation=validation_of(job))
+
+
+def _with_job(context: Context, hold: Hold, since: datetime | None) -> Wants:
+    job = recovery.recovery_job(context.policy, context.seen, hold)
+    text = f"attempt {hold.attempt}: Job {job.name} probes S3, uploads what it missed, and compares it with local disk"
+    wants = waiting(context, hold, Step.VALIDATING, Finding(Reason.VALIDATING, text), recovered=since)
+    return replace(wants, jobs=(job,))
+
+
+def _running(context: Context, hold: Hold, job: JobSeen, since: datetime | None) -> Wants:
+    if not job.stuck:
+        finding = Finding(Reason.VALIDATING, f"attempt {hold.attempt}: Job {job.name} is at work")
+        return waiting(context, hold, Step.VALIDATING, finding, recovered=since, job=job)
+    text = f"Job {job.name} does not start: {job.problem}"
+    patience = job.created_at + timedelta(seconds=context.policy.spec.recovery.hold_seconds)
+    if context.now >= patience:
+        wants = close(context, hold, Finding(Reason.JOB_STUCK, text), None)
+        return replace(wants, stop_jobs=(StopJob(job.name, job.uid),))
+    ask = Ask(Reason.JOB_STUCK, text, f"kubectl -n {context.policy.namespace} describe job {job.name}")
+    finding = Finding(Reason.JOB_STUCK, text, until=patience)
+    return waiting(context, hold, Step.VALIDATING, finding, recovered=since, job=job, asks=(ask,))
+
+
+def _return(context: Context, hold: Hold, job: JobSeen) -> Wants:
+    """Flip the read flag back to what it was; the receipt is the permit."""
+    receipt = job.receipt
+    if receipt is None:
+        raise ValueError(f"Job {job.name}: no way back without a receipt")
+    back = replace(hold, reads=ReadsPhase.RETURNING, nonce="", returned_at=context.now)
+    text = f"{receipt.message or 'the validator passed'}; reads go back to S3 and the new Pods are watched"
+    return Wants(
+        finding=Finding(Reason.RETURNING, text),
+        hold=back,
+        desired=ReadsFrom.S3,
+        look_again_at=context.now + LOOK_AGAIN,
+        permit=Permit(receipt, job.uid),
+        operation=operation(context, back, Step.RETURNING, job=job),
+        validation=validation_of(job),
+    )

@@ -1,0 +1,565 @@
+"""Scenario 1 as stories: given a policy and this history, when time passes, then these writes and these words."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from certstorage.api.conditions import ConditionStatus, ConditionType
+from certstorage.api.env import EnvVar, FlagState
+from certstorage.api.hold import ReadsPhase
+from certstorage.api.observed import JobPhase, Neighbours, Problem, RequestSeen, RequestType
+from certstorage.api.reasons import Reason
+from certstorage.api.receipt import ReceiptVerdict
+from certstorage.api.signals import SignalSet, Verdict
+from certstorage.api.status import Step
+from tests.unit.runbook.world import DUAL, READ, World, healthy, hidden_outage, make_policy, outage
+
+HOLD = 600
+
+
+def ready_reason(world: World) -> str:
+    return world.status.conditions[ConditionType.READY].reason
+
+
+def asked(world: World) -> str | None:
+    condition = world.status.conditions[ConditionType.ACTION_REQUIRED]
+    return condition.reason if condition.status is ConditionStatus.TRUE else None
+
+
+def fallen() -> World:
+    """A world whose reads are held local and confirmed, S3 still down."""
+    world = World(signals=outage())
+    world.step()
+    world.signals = hidden_outage()
+    world.settle()
+    return world
+
+
+def recovered() -> World:
+    """S3 answers again and the recovery Job of attempt 1 runs."""
+    world = fallen()
+    world.signals = healthy()
+    world.step(60)
+    world.step(HOLD)
+    world.settle()
+    return world
+
+
+def returned() -> World:
+    """The receipt passed and the new Pods are being checked."""
+    world = recovered()
+    world.finish()
+    world.step(30)
+    world.settle()
+    return world
+
+
+def test_a_healthy_policy_writes_nothing_and_says_so() -> None:
+    world = World()
+    decision = world.settle()
+    assert world.writes == []
+    assert not decision.finalizer
+    assert ready_reason(world) == Reason.READS_FROM_S3
+    assert decision.events == () or decision.events[0].type == "Normal"
+    assert world.step(600).events == ()
+
+
+def test_an_outage_turns_reads_local_in_one_write_with_the_hold() -> None:
+    world = World(signals=outage())
+    decision = world.step()
+    assert decision.patch is not None
+    assert decision.patch.env == {READ: "false"}
+    assert decision.patch.hold is not None
+    assert decision.patch.hold.before == {READ: "true"}
+    assert decision.patch.hold.reads is ReadsPhase.LOCAL
+    assert decision.finalizer
+    assert [alert.name for alert in decision.alerts] == ["CertStorageIncident"]
+    assert ready_reason(world) == Reason.OUTAGE_GOING_LOCAL
+    assert decision.status.reads is not None
+    assert decision.status.reads.template == "Local"
+
+
+def test_a_black_hole_is_an_outage_too() -> None:
+    world = World(signals=healthy(BLACK_HOLE=Verdict.FIRING))
+    world.step()
+    assert world.read_is(FlagState.FALSE)
+
+
+@pytest.mark.parametrize(
+    ("before", "captured"), [("false", {READ: "true", DUAL: "false"}), (None, {READ: "true", DUAL: None})]
+)
+def test_dual_write_is_asserted_on(before: str | None, captured: dict[str, str | None]) -> None:
+    world = World(signals=outage())
+    world.env[DUAL] = EnvVar.literal(before)
+    world.step()
+    assert world.env[DUAL].value == "true"
+    assert world.hold is not None
+    assert world.hold.before == captured
+
+
+def test_the_resolved_alert_brings_nothing_back_while_saves_fail() -> None:
+    world = fallen()
+    for _ in range(200):
+        world.step(30)
+    assert len(world.writes) == 1
+    assert world.read_is(FlagState.FALSE)
+    assert ready_reason(world) == Reason.OUTAGE_READS_LOCAL
+    assert world.jobs == {}
+
+
+@pytest.mark.parametrize("recovery", [Verdict.CLEAR_UNPROVEN, Verdict.UNKNOWN, Verdict.FIRING])
+def test_only_proof_starts_the_way_back(recovery: Verdict) -> None:
+    world = fallen()
+    world.signals = healthy(RECOVERY=recovery)
+    for _ in range(100):
+        world.step(60)
+    assert world.jobs == {}
+    assert world.read_is(FlagState.FALSE)
+
+
+def test_an_untrusted_source_starts_nothing() -> None:
+    world = fallen()
+    world.signals = replace(healthy(), trusted=False)
+    world.step(60)
+    world.step(HOLD * 2)
+    assert world.jobs == {}
+
+
+def test_recovery_must_hold_without_a_break() -> None:
+    world = fallen()
+    world.signals = healthy()
+    world.step(60)
+    assert ready_reason(world) == Reason.RECOVERY_HOLDING
+    world.step(HOLD - 1)
+    assert world.jobs == {}
+    world.signals = hidden_outage()
+    world.step(5)
+    world.signals = healthy()
+    world.step(5)
+    world.step(HOLD - 1)
+    assert world.jobs == {}
+    world.step(1)
+    assert list(world.jobs) == [f"{world.status.incident}-r1"]
+
+
+def test_without_traffic_the_job_probes_for_five_minutes() -> None:
+    world = fallen()
+    world.signals = healthy(RECOVERY=Verdict.IDLE)
+    world.step(60)
+    decision = world.step(HOLD)
+    (job,) = decision.jobs
+    assert (job.probes - 1) * job.probe_interval_seconds >= 300
+
+
+def test_a_passing_receipt_brings_reads_back_as_they_were_and_lets_go() -> None:
+    world = World(signals=outage())
+    world.env[READ] = EnvVar.literal("True", "helm")
+    world.step()
+    world.signals = healthy()
+    world.settle()
+    world.step(HOLD)
+    world.finish()
+    decision = world.step(30)
+    assert decision.patch is not None
+    assert decision.patch.env == {READ: "True"}
+    assert world.hold is not None
+    assert world.hold.reads is ReadsPhase.RETURNING
+    world.serve(reads=400, fallbacks=1)
+    world.settle()
+    assert world.hold is None
+    assert not world.owns
+    assert not world.finalizer
+    assert ready_reason(world) in {Reason.RETURNED, Reason.READS_FROM_S3}
+    assert world.step(60).alerts == ()
+    assert world.status.last_validation is not None
+
+
+def test_an_absent_dual_write_entry_is_removed_again_but_a_false_one_stays_on() -> None:
+    for before, after in ((None, None), ("false", "true")):
+        world = World(signals=outage())
+        world.env[DUAL] = EnvVar.literal(before)
+        world.step()
+        world.signals = healthy()
+        world.settle()
+        world.step(HOLD)
+        world.finish()
+        world.step(1)
+        assert (world.env[DUAL].value if DUAL in world.env else None) == after
+
+
+@pytest.mark.parametrize(
+    ("verdict", "changes", "reason"),
+    [
+        (ReceiptVerdict.FAILED, {}, Reason.VALIDATION_FAILED),
+        (ReceiptVerdict.INCONCLUSIVE, {}, Reason.VALIDATION_INCONCLUSIVE),
+        (ReceiptVerdict.INCONCLUSIVE, {"probe": "failed"}, Reason.S3_STILL_DOWN),
+        (ReceiptVerdict.PASSED, {"nonce": "forged"}, Reason.RECEIPT_FORGED),
+        (ReceiptVerdict.PASSED, {"inputs_hash": "other"}, Reason.RECEIPT_FORGED),
+        (ReceiptVerdict.PASSED, {"at_risk_open": 1}, Reason.VALIDATION_FAILED),
+        (ReceiptVerdict.PASSED, {"mismatch": 0.005}, Reason.VALIDATION_FAILED),
+        (ReceiptVerdict.PASSED, {"sampled": 0, "population": 0}, Reason.VALIDATION_INCONCLUSIVE),
+        (ReceiptVerdict.PASSED, {"sampled": 1999, "population": 100_000}, Reason.VALIDATION_INCONCLUSIVE),
+    ],
+)
+def test_a_job_that_does_not_pass_keeps_reads_local(
+    verdict: ReceiptVerdict, changes: dict[str, object], reason: Reason
+) -> None:
+    world = recovered()
+    world.finish(verdict, **changes)
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == reason
+    assert ready_reason(world) == Reason.BACKING_OFF
+    assert reason.value in {event.reason for event in world.events}
+
+
+def test_a_complete_job_without_a_receipt_proves_nothing() -> None:
+    world = recovered()
+    job = world.job()
+    world.jobs[job.name] = replace(job, phase=JobPhase.COMPLETE, finished_at=world.now)
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.RECEIPT_MISSING
+
+
+def test_s3_failing_again_while_the_job_runs_voids_its_receipt() -> None:
+    world = recovered()
+    world.signals = hidden_outage()
+    world.step(10)
+    world.signals = healthy()
+    world.step(10)
+    world.finish()
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.RECEIPT_STALE
+    assert world.hold.failed_returns == 0
+
+
+def test_back_off_doubles_and_one_job_stands_for_each_attempt() -> None:
+    world = recovered()
+    waits = []
+    for _ in range(3):
+        world.finish(ReceiptVerdict.INCONCLUSIVE, probe="failed")
+        world.settle()
+        assert world.status.blocked_until is not None
+        waits.append((world.status.blocked_until - world.now).total_seconds())
+        count = len(world.jobs)
+        world.step(waits[-1] - 1)
+        assert len(world.jobs) == count
+        world.step(1)
+        assert len(world.jobs) == count + 1
+    assert waits == [HOLD / 2, HOLD, HOLD * 2]
+    assert len(set(world.jobs)) == 4
+
+
+def test_after_the_last_failed_attempt_a_person_is_asked_and_a_request_answers() -> None:
+    world = recovered()
+    for number in range(3):
+        world.finish(ReceiptVerdict.FAILED)
+        world.settle()
+        world.step(HOLD * 8)
+        assert len(world.jobs) == min(number + 2, 3)
+    assert asked(world) == Reason.RETURN_ATTEMPTS_EXHAUSTED
+    assert ready_reason(world) == Reason.RETURN_ATTEMPTS_EXHAUSTED
+    assert len(world.jobs) == 3
+    world.requests = (RequestSeen("go", "r1", RequestType.RETURN, world.now),)
+    world.step(1)
+    assert len(world.jobs) == 4
+
+
+def test_required_approval_waits_for_a_person() -> None:
+    world = fallen()
+    world.policy = make_policy(recovery={"approval": "Required"})
+    world.signals = healthy()
+    world.step(60)
+    world.step(HOLD)
+    world.step(HOLD)
+    assert world.jobs == {}
+    assert asked(world) == Reason.AWAITING_APPROVAL
+    world.requests = (RequestSeen("go", "r1", RequestType.RETURN, world.now),)
+    world.step(1)
+    assert len(world.jobs) == 1
+
+
+def test_protect_only_goes_local_and_leaves_the_way_back_to_a_person() -> None:
+    world = World(signals=outage(), policy=make_policy(mode="ProtectOnly"))
+    world.step()
+    assert world.read_is(FlagState.FALSE)
+    world.signals = healthy()
+    world.settle()
+    world.step(HOLD * 10)
+    assert world.jobs == {}
+    assert asked(world) == Reason.MODE_PROTECT_ONLY
+
+
+def test_observe_decides_and_reports_and_writes_nothing() -> None:
+    world = World(signals=outage(), policy=make_policy(mode="Observe"))
+    world.settle()
+    assert world.writes == []
+    assert ready_reason(world) == Reason.MODE_OBSERVE
+    assert "would set CERT_S3_READ_PRIMARY=false" in world.status.conditions[ConditionType.READY].message
+
+
+def test_observe_in_the_middle_of_an_incident_freezes_it() -> None:
+    world = recovered()
+    world.policy = make_policy(mode="Observe", generation=2)
+    world.finish()
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    world.env[READ] = EnvVar.literal("true", "kubectl")
+    world.settle()
+    assert world.read_is(FlagState.TRUE)
+
+
+def test_the_check_of_the_new_pods_can_send_reads_back_to_local() -> None:
+    world = returned()
+    assert world.status.operation is not None
+    assert world.status.operation.step is Step.CHECKING
+    world.serve(reads=1000, fallbacks=50)
+    world.step(299)
+    assert world.read_is(FlagState.TRUE)
+    world.step(2)
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.FALLBACK_STILL_HIGH
+    assert world.hold.failed_returns == 1
+    world.settle()
+    assert ready_reason(world) in {Reason.BACKING_OFF, Reason.RECOVERY_HOLDING}
+
+
+def test_an_outage_on_the_way_back_goes_local_at_once_in_the_same_incident() -> None:
+    world = returned()
+    incident = world.status.incident
+    world.signals = outage()
+    world.step(5)
+    assert world.read_is(FlagState.FALSE)
+    assert world.status.incident == incident
+    assert world.hold is not None
+    assert world.hold.before == {READ: "true"}
+
+
+def test_without_reads_the_return_stays_and_says_it_is_unverified() -> None:
+    world = returned()
+    world.serve(reads=3, fallbacks=3)
+    world.step(301)
+    world.settle()
+    assert world.read_is(FlagState.TRUE)
+    assert world.hold is None
+    assert Reason.RETURN_UNVERIFIED.value in {event.reason for event in world.events}
+
+
+def test_a_blind_check_waits_and_asks() -> None:
+    world = returned()
+    world.signals = SignalSet(message="Prometheus does not answer")
+    world.step(301)
+    world.step(301)
+    assert world.hold is not None
+    assert asked(world) == Reason.SIGNALS_UNKNOWN
+
+
+def test_a_foreign_writer_is_undone_at_once_named_and_paged() -> None:
+    world = fallen()
+    world.env[READ] = EnvVar.literal("true", "kubectl-client-side-apply")
+    decision = world.step(1)
+    assert world.read_is(FlagState.FALSE)
+    assert "kubectl-client-side-apply" in world.status.conditions[ConditionType.READY].message
+    assert Reason.FOREIGN_WRITER.value in {event.reason for event in decision.events}
+    identities = {a.identity for a in decision.alerts if a.name == "CertStorageActionRequired"}
+    later = world.step(5)
+    assert {a.identity for a in later.alerts if a.name == "CertStorageActionRequired"} == identities
+    assert len(identities) == 1
+
+
+def test_a_second_revert_costs_at_most_one_rollout_in_ten_minutes() -> None:
+    world = fallen()
+    flips = []
+    for _ in range(120):
+        world.env[READ] = EnvVar.literal("true", "argocd")
+        decision = world.step(30)
+        if decision.patch is not None and decision.patch.env:
+            flips.append(world.now)
+    gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(flips)]
+    assert all(gap >= 600 for gap in gaps)
+    assert len(flips) >= 5
+
+
+def test_reads_turned_off_by_somebody_on_the_way_back_are_theirs() -> None:
+    world = returned()
+    world.env[READ] = EnvVar.literal("false", "kubectl-set")
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is None
+    assert Reason.RETURN_YIELDED.value in {event.reason for event in world.events}
+
+
+def test_reads_that_are_off_without_a_hold_are_never_turned_on() -> None:
+    world = World()
+    world.env[READ] = EnvVar.literal("false", "kubectl-set")
+    for signals in (healthy(), outage(), hidden_outage(), healthy()):
+        world.signals = signals
+        world.settle()
+        world.step(HOLD * 10)
+    assert world.writes == []
+    assert ready_reason(world) == Reason.READS_OFF_BY_OTHER
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"env": {READ: EnvVar(FlagState.VALUE_FROM)}}, Reason.FLAG_FROM_REFERENCE),
+        ({"env": {READ: EnvVar(FlagState.DUPLICATED)}}, Reason.FLAG_DUPLICATED),
+        ({"env": {READ: EnvVar.literal("")}}, Reason.FLAG_EMPTY),
+        ({"recreate": True}, Reason.STRATEGY_RECREATE),
+        ({"paused": True}, Reason.ROLLOUT_PAUSED),
+    ],
+)
+def test_preflight_refuses_long_before_an_outage_and_pages_in_one(change: dict[str, object], reason: Reason) -> None:
+    world = World(target_changes=change)
+    world.settle()
+    assert ready_reason(world) == reason
+    assert asked(world) is None
+    world.signals = outage()
+    world.settle()
+    assert world.writes == []
+    assert asked(world) == reason
+    world.target_changes = {}
+    world.step(1)
+    assert world.read_is(FlagState.FALSE)
+
+
+def test_a_younger_policy_on_the_same_deployment_does_nothing() -> None:
+    world = World(signals=outage(), neighbours=Neighbours(same_target="production/older"))
+    world.settle()
+    assert world.writes == []
+    assert ready_reason(world) == Reason.TARGET_SHARED
+
+
+def test_shared_storage_may_go_local_but_not_back() -> None:
+    world = World(signals=outage(), neighbours=Neighbours(same_storage="production/other"))
+    world.step()
+    assert world.read_is(FlagState.FALSE)
+    world.signals = healthy()
+    world.settle()
+    world.step(HOLD * 2)
+    assert world.jobs == {}
+    assert asked(world) == Reason.STORAGE_SHARED
+
+
+def test_a_missing_deployment_is_said_and_recovers_by_itself() -> None:
+    world = World(target=Problem(Reason.TARGET_MISSING, "Deployment production/deltacrown does not exist"))
+    world.finalizer = True
+    world.settle()
+    assert ready_reason(world) == Reason.TARGET_MISSING
+    assert not world.finalizer
+    world.target = None
+    world.settle()
+    assert ready_reason(world) == Reason.READS_FROM_S3
+
+
+def test_deleting_the_policy_keeps_reads_local_and_lets_go() -> None:
+    world = fallen()
+    world.deleting = True
+    decision = world.step(1)
+    assert decision.patch is not None
+    assert decision.patch.env == {}
+    assert decision.patch.hold is None
+    assert any(alert.labels.get("reason") == Reason.POLICY_DELETED for alert in decision.alerts)
+    assert decision.finalizer
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    assert not world.finalizer
+
+
+def test_deleting_an_idle_policy_writes_nothing() -> None:
+    world = World(deleting=True)
+    world.settle()
+    assert world.writes == []
+    assert not world.finalizer
+
+
+def test_a_job_deleted_by_hand_ends_its_attempt() -> None:
+    world = recovered()
+    world.step(1)
+    world.jobs.clear()
+    world.settle()
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.JOB_GONE
+    world.step(HOLD)
+    assert list(world.jobs) == [f"{world.status.incident}-r2"]
+
+
+def test_a_job_of_somebody_else_under_our_name_is_not_believed() -> None:
+    world = recovered()
+    job = world.job()
+    world.finish()
+    world.jobs[job.name] = replace(world.jobs[job.name], ours=False, problem="it has another owner")
+    world.settle()
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.JOB_FOREIGN
+
+
+def test_a_job_that_cannot_start_is_said_stopped_and_tried_again() -> None:
+    world = recovered()
+    job = world.job()
+    world.jobs[job.name] = replace(job, stuck=True, problem="ImagePullBackOff: no such image")
+    world.step(5)
+    assert ready_reason(world) == Reason.JOB_STUCK
+    assert asked(world) == Reason.JOB_STUCK
+    world.step(HOLD)
+    world.settle()
+    assert world.jobs == {}
+    world.step(HOLD)
+    assert list(world.jobs) == [f"{world.status.incident}-r2"]
+
+
+def test_status_wiped_at_any_step_does_not_change_the_story() -> None:
+    from certstorage.api.status import Status
+
+    world = World(signals=outage())
+    script = [outage(), hidden_outage(), hidden_outage(), healthy(), healthy(), healthy(), healthy()]
+    for signals in script:
+        world.signals = signals
+        world.status = Status()
+        world.step(60)
+    assert world.read_is(FlagState.FALSE)
+    world.step(HOLD)
+    assert list(world.jobs) == [f"{world.status.incident}-r1"]
+    world.status = Status()
+    world.step(5)
+    world.finish()
+    world.status = Status()
+    world.step(5)
+    assert world.read_is(FlagState.TRUE)
+    world.serve(reads=100, fallbacks=0)
+    world.status = Status()
+    world.settle()
+    assert world.hold is None
+    assert len(world.jobs) == 1
+
+
+def test_a_stuck_flip_pages_and_is_not_retried() -> None:
+    world = World(signals=outage())
+    world.step()
+    world.rolling = world.stuck = True
+    for _ in range(20):
+        world.step(60)
+    assert len(world.writes) == 1
+    assert asked(world) == Reason.ROLLOUT_STUCK
+
+
+def test_a_copied_hold_is_not_believed() -> None:
+    world = fallen()
+    assert world.hold is not None
+    world.hold = replace(world.hold, target_uid="another-deployment")
+    world.signals = healthy()
+    world.settle()
+    world.step(HOLD * 3)
+    assert world.read_is(FlagState.FALSE)
+    assert world.jobs == {}
