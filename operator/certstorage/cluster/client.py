@@ -116,6 +116,11 @@ class ApiCluster:
         """Put one object or its subresource."""
         return await self._call("PUT", resource.path(namespace, name, subresource), _MANAGED, body)
 
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete one object and what it owns."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        await self._call("DELETE", resource.path(namespace, name), (), body)
+
     async def _call(
         self,
         method: str,

@@ -1,4 +1,4 @@
-"""What the operator asks of Kubernetes: five calls on JSON objects, and every way in which they can fail."""
+"""What the operator asks of Kubernetes: six calls on JSON objects, and every way in which they can fail."""
 
 from __future__ import annotations
 
@@ -106,3 +106,6 @@ class Cluster(Protocol):
         self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = ""
     ) -> Json:
         """Put one object, or its subresource, as read and changed; its resourceVersion is the precondition."""
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete the object of this UID and, in the background, what it owns."""

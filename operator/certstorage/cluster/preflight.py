@@ -1,11 +1,9 @@
-"""What must be right on a Deployment long before an outage: each finding says what, where and how to mend it. Pure."""
+"""The local disk of a Deployment: reads can go local only where every Pod sees the same certificates. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.observed import Problem
 from certstorage.api.policy import Policy
 from certstorage.api.reasons import Reason
@@ -13,19 +11,6 @@ from certstorage.cluster.port import Json
 
 SHARED_VOLUMES = frozenset({"persistentVolumeClaim", "nfs", "cephfs", "glusterfs", "azureFile"})
 """Volume sources by which two Pods see the same files, wherever they run. A claim says more by its access modes."""
-
-
-def strategy_problems(where: str, spec: Json) -> tuple[Problem, ...]:
-    """A flip is a rollout: it must neither stop all Pods at once nor reach none."""
-    found: list[Problem] = []
-    if spec.get("strategy", {}).get("type") == "Recreate":
-        text = f"{where} has strategy Recreate, so a flip would stop every Pod at once: use RollingUpdate"
-        found.append(Problem(Reason.STRATEGY_RECREATE, text))
-    if spec.get("paused"):
-        name = where.rpartition("/")[2]
-        text = f"{where} is paused, so a flip would reach no Pod: resume it with `kubectl rollout resume deploy/{name}`"
-        found.append(Problem(Reason.ROLLOUT_PAUSED, text))
-    return tuple(found)
 
 
 def local_mount(policy: Policy, container: Json) -> Json | None:
@@ -50,7 +35,7 @@ def local_claim(policy: Policy, deployment: Json, container: Json | None) -> str
 def local_disk_problems(
     policy: Policy, where: str, spec: Json, container: Json, *, claim_missing: bool
 ) -> tuple[Problem, ...]:
-    """Reads can go local only where every Pod sees the same certificates."""
+    """What stands against local reads, in one line that says what, where and how to mend it."""
     path = policy.spec.storage.local_path
     place = f"{where}, container {container['name']}"
     mount = local_mount(policy, container)
@@ -71,24 +56,3 @@ def local_disk_problems(
         text = f"{place}: the claim {claim!r} mounted at {path} does not exist: create it"
         return (Problem(Reason.CLAIM_MISSING, text),)
     return ()
-
-
-def flag_problems(policy: Policy, where: str, container: str, env: Mapping[str, EnvVar]) -> tuple[Problem, ...]:
-    """The two flags that an outage turns must be literal values, each written once."""
-    names = policy.spec.env
-    found: list[Problem] = []
-    for name in (names.read_primary, names.dual_write):
-        place = f"{where}, container {container}: {name}"
-        match env[name].state if name in env else FlagState.ABSENT:
-            case FlagState.VALUE_FROM:
-                text = f"{place} comes from valueFrom, which no patch can override: write it as a literal value"
-                found.append(Problem(Reason.FLAG_FROM_REFERENCE, text))
-            case FlagState.DUPLICATED:
-                text = f"{place} stands twice in env, so that its value depends on order: keep one"
-                found.append(Problem(Reason.FLAG_DUPLICATED, text))
-            case FlagState.EMPTY if name == names.read_primary:
-                text = f"{place} is empty, which reads as off to some and as unset to others: write true or false"
-                found.append(Problem(Reason.FLAG_EMPTY, text))
-            case _:
-                pass
-    return tuple(found)

@@ -10,7 +10,7 @@ from certstorage.api.observed import Pods, Problem, Target
 from certstorage.api.policy import FIELD_MANAGER, Policy
 from certstorage.api.reasons import Reason
 from certstorage.cluster.port import Json
-from certstorage.cluster.preflight import flag_problems, local_disk_problems, strategy_problems
+from certstorage.cluster.preflight import local_disk_problems
 
 TEMPLATE_HASH = "pod-template-hash"
 
@@ -18,7 +18,7 @@ TEMPLATE_HASH = "pod-template-hash"
 def parse_target(
     policy: Policy, deployment: Json, replica_sets: Iterable[Json], *, claim_missing: bool = False
 ) -> Target:
-    """Read the Deployment of a policy, with the findings of preflight.
+    """Read the Deployment of a policy, with what stands against local reads on it.
 
     `claim_missing` says that the claim which `local_claim` names was looked for and is not there.
     """
@@ -27,13 +27,11 @@ def parse_target(
     where = f"Deployment {policy.namespace}/{policy.spec.target.name}"
     hold, hold_problem = _hold(metadata, where)
     env: dict[str, EnvVar] = {}
-    problems = strategy_problems(where, spec)
     if container is None:
-        problems += (_container_problem(policy, spec, where),)
+        problems: tuple[Problem, ...] = (_container_problem(policy, spec, where),)
     else:
         env = {name: env_state(deployment, container, name) for name in policy.spec.env.all()}
-        problems += local_disk_problems(policy, where, spec, container, claim_missing=claim_missing)
-        problems += flag_problems(policy, where, container["name"], env)
+        problems = local_disk_problems(policy, where, spec, container, claim_missing=claim_missing)
     current = newest_replica_set(deployment, replica_sets)
     generation, seen = metadata.get("generation", 0), status.get("observedGeneration", 0)
     return Target(

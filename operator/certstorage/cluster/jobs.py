@@ -1,0 +1,249 @@
+"""The validator Job: from what is wanted, the policy and the target's own template to a manifest. Pure.
+
+The Job sees what the application sees: its volume, its identity, its way to S3. It carries none of the target's
+labels, so that no Service, ReplicaSet or NetworkPolicy of the application takes its Pod for one of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from certstorage.api.decision import JobWanted
+from certstorage.api.policy import API_VERSION, GROUP, Policy
+from certstorage.api.reading import rfc3339
+from certstorage.cluster.port import JOBS, Json
+from certstorage.cluster.preflight import local_mount, volume_of
+from certstorage.cluster.target import find_container, live_pods
+
+LABEL_POLICY = f"{GROUP}/policy"
+LABEL_INCIDENT = f"{GROUP}/incident"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_KIND = f"{GROUP}/kind"
+
+CONTAINER = "validator"
+PROGRAM = "s3-backfill-validator"
+NONCE = "CERT_RECEIPT_NONCE"
+KEEP_SECONDS = 86_400
+"""A finished Job is kept for a day: long enough to be read by people, and far longer than a receipt is believed."""
+RETRIES = 2
+"""Pods that a broken node takes down are replaced; a verdict (exit 1 to 3) never is."""
+
+_COPIED_PREFIXES = ("CERT_", "AWS_")
+_COPIED_NAMES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"})
+_COPIED_POD_FIELDS = ("imagePullSecrets", "nodeSelector", "tolerations", "hostAliases", "dnsPolicy", "dnsConfig")
+_COPIED_POD_SECURITY = ("fsGroup", "fsGroupChangePolicy", "seLinuxOptions", "supplementalGroups")
+
+
+class JobRefusedError(ValueError):
+    """No Job can be built for this target; the message says why and how to mend it."""
+
+
+class Access(StrEnum):
+    """Where a Pod that mounts the certificates may run."""
+
+    ANYWHERE = "Anywhere"
+    ONE_NODE = "OneNode"
+    ONE_POD = "OnePod"
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """How the local disk can be reached: `node` is one that already mounts it, for what only one node can mount."""
+
+    access: Access = Access.ANYWHERE
+    node: str = ""
+
+
+def disk_of(claim: Json | None, pods: Iterable[Json]) -> Disk:
+    """Read the claim's access modes, and where the target's Pods run. No claim means a volume that all can mount."""
+    modes = set() if claim is None else set(claim["spec"].get("accessModes", ()))
+    if not modes or modes & {"ReadWriteMany", "ReadOnlyMany"}:
+        return Disk()
+    nodes = sorted({pod["spec"]["nodeName"] for pod in live_pods(pods) if pod["spec"].get("nodeName")})
+    access = Access.ONE_NODE if "ReadWriteOnce" in modes else Access.ONE_POD
+    return Disk(access, nodes[0] if nodes else "")
+
+
+def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, disk: Disk) -> Json:
+    """The manifest of one validator Job.
+
+    Raises:
+        JobRefusedError: the container or its certificates' volume is not there, or one Pod at most may mount it.
+    """
+    template: Json = deployment["spec"]["template"]["spec"]
+    container = find_container(policy, deployment)
+    mount = None if container is None else local_mount(policy, container)
+    volume = None if mount is None else volume_of(template, mount)
+    if container is None or mount is None or volume is None:
+        raise JobRefusedError(f"no volume is mounted at {policy.spec.storage.local_path} in the Deployment's container")
+    if disk.access is Access.ONE_POD:
+        raise JobRefusedError("the claim is ReadWriteOncePod, so no Job can mount it while the application runs")
+    env = _environment(wanted, policy, container)
+    mounts = [mount, *_mounts_of_named_files(env, container, mount)]
+    volumes = [found for one in mounts if (found := volume_of(template, one)) is not None]
+    labels = {
+        LABEL_POLICY: policy.name,
+        LABEL_KIND: wanted.kind.value,
+        LABEL_INCIDENT: wanted.incident,
+        LABEL_ATTEMPT: str(wanted.attempt),
+    }
+    pod: Json = {
+        **{key: template[key] for key in _COPIED_POD_FIELDS if key in template},
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "serviceAccountName": policy.spec.validation.service_account or template.get("serviceAccountName", "default"),
+        "securityContext": _pod_security(template, container),
+        "containers": [_container(wanted, policy, image, env=env, target=container, mounts=mounts)],
+        "volumes": [*_unique(volumes), {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+    }
+    affinity = _affinity(template, disk)
+    if affinity:
+        pod["affinity"] = affinity
+    return {
+        "apiVersion": JOBS.api_version,
+        "kind": JOBS.kind,
+        "metadata": {
+            "name": wanted.name,
+            "namespace": policy.namespace,
+            "labels": labels,
+            "ownerReferences": [owner_reference(policy)],
+        },
+        "spec": {
+            "backoffLimit": RETRIES,
+            "activeDeadlineSeconds": wanted.timeout_seconds,
+            "ttlSecondsAfterFinished": KEEP_SECONDS,
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [1, 2, 3]},
+                    },
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                ]
+            },
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def owner_reference(policy: Policy) -> Json:
+    """What makes an object go with its policy."""
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": "CertStoragePolicy",
+        "name": policy.name,
+        "uid": policy.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _container(
+    wanted: JobWanted, policy: Policy, image: str, *, env: list[Json], target: Json, mounts: list[Json]
+) -> Json:
+    found: Json = {
+        "name": CONTAINER,
+        "image": policy.spec.validation.image or image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(policy.spec.validation.command) or [PROGRAM],
+        "args": _arguments(wanted),
+        "env": env,
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"memory": "512Mi"},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [*({**one, "readOnly": True} for one in mounts), {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+    if target.get("envFrom"):
+        found["envFrom"] = target["envFrom"]
+    return found
+
+
+def _arguments(wanted: JobWanted) -> list[str]:
+    return [
+        "recover",
+        "--since",
+        rfc3339(wanted.since),
+        "--probes",
+        str(wanted.probes),
+        "--probe-interval",
+        str(wanted.probe_interval_seconds),
+        "--sample-rate",
+        f"{wanted.sample_rate:g}",
+        "--min-sample",
+        str(wanted.min_sample),
+        "--max-mismatch",
+        f"{wanted.max_mismatch:g}",
+        "--output",
+        "bucket",
+    ]
+
+
+def _environment(wanted: JobWanted, policy: Policy, container: Json) -> list[Json]:
+    """The target's own way to S3, entry by entry as it stands, then what the policy and this Job say."""
+    storage = policy.spec.storage
+    said = {
+        "CERT_S3_BUCKET": storage.bucket,
+        "CERT_S3_PREFIX": storage.prefix,
+        "CERT_LOCAL_PATH": storage.local_path,
+        "CERT_TERMINATION_MESSAGE": "/dev/termination-log",
+        NONCE: wanted.nonce,
+        "CERT_RECEIPT_INPUTS_HASH": wanted.inputs_hash,
+        **({"AWS_REGION": storage.region} if storage.region else {}),
+        **({"AWS_ENDPOINT_URL_S3": storage.endpoint} if storage.endpoint else {}),
+    }
+    skipped = {*said, *policy.spec.env.all()}
+    copied = [
+        entry
+        for entry in container.get("env", ())
+        if entry["name"] not in skipped
+        and (entry["name"].startswith(_COPIED_PREFIXES) or entry["name"] in _COPIED_NAMES)
+    ]
+    return [*copied, *({"name": name, "value": value} for name, value in said.items())]
+
+
+def _mounts_of_named_files(env: list[Json], container: Json, local: Json) -> list[Json]:
+    """The mounts under which files lie that the copied environment names: a CA bundle, a credentials file."""
+    paths = [PurePosixPath(entry["value"]) for entry in env if str(entry.get("value", "")).startswith("/")]
+    return [
+        mount
+        for mount in container.get("volumeMounts", ())
+        if mount != local and any(path.is_relative_to(mount["mountPath"]) for path in paths)
+    ]
+
+
+def _unique(volumes: list[Json]) -> list[Json]:
+    return list({volume["name"]: volume for volume in volumes}.values())
+
+
+def _pod_security(template: Json, container: Json) -> Json:
+    """The user and groups that can read the application's files, restricted; root is never taken over."""
+    pod, own = template.get("securityContext", {}), container.get("securityContext", {})
+    found: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    found.update({key: pod[key] for key in _COPIED_POD_SECURITY if key in pod})
+    user, group = own.get("runAsUser", pod.get("runAsUser")), own.get("runAsGroup", pod.get("runAsGroup"))
+    if user:
+        found["runAsUser"] = user
+    if group is not None and user != 0:
+        found["runAsGroup"] = group
+    return found
+
+
+def _affinity(template: Json, disk: Disk) -> Json:
+    """A disk of one node pins the Pod there; else the target's node affinity is kept, and no Pod affinity."""
+    if disk.access is Access.ONE_NODE and disk.node:
+        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [disk.node]}]}
+        return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+    node: Json | None = template.get("affinity", {}).get("nodeAffinity")
+    return {"nodeAffinity": node} if node else {}
