@@ -1,0 +1,5 @@
+"""``python -m tests.cluster``: see ``--help``."""
+
+from tests.cluster.cli import main
+
+main()

@@ -1,0 +1,3 @@
+module certstorage.test/pause
+
+go 1.25.0
