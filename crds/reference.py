@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ _DEFAULT = re.compile(r'\s*Default: (?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))\.$')
 _HEAD = """\
 # API reference
 
-`storage.deltacrown.io/v1alpha1`. Written from the schemas in `crds/` by `make api-docs`; `kubectl explain` shows the same.
+`storage.deltacrown.io/v1alpha1`. Written from the schemas in `crds/` by `make api-docs`;
+`kubectl explain` shows the same.
 
 - A field marked **required** has no default. Percentages are text with their sign (`0.5%`), durations whole seconds.
 - Beside the rules listed under each kind, types, ranges and the listed words are checked by the API server.
@@ -39,6 +41,7 @@ class Row(NamedTuple):
     required: bool
 
 
+@cache
 def load(plural: str) -> Schema:
     """The CustomResourceDefinition of this plural name."""
     loaded: Schema = yaml.safe_load((HERE / f"{plural}.yaml").read_text(encoding="utf-8"))
