@@ -17,7 +17,7 @@ Programs by name (Prometheus, promtool, Alertmanager, amtool, kubectl): ``tests.
 Everything built from source is kept in the user's cache folder (``binaries.cache_dir()``); nothing here needs Docker.
 """
 
-from tests.cluster.control_plane import ControlPlane, control_plane
+from tests.cluster.controlplane import ControlPlane, control_plane
 from tests.cluster.errors import ClusterError, CommandError
 
 __all__ = ["ClusterError", "CommandError", "ControlPlane", "control_plane"]

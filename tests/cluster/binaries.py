@@ -1,8 +1,8 @@
 """Programs built from pinned Go modules, once for all clones of a user.
 
-``kube()``, ``prometheus()``, ``promtool()``, ``alertmanager()``, ``amtool()``, ``pause()``, ``kind_check()`` return paths
-and build what is missing; a second process that wants the same program waits for the first. A folder of the cache is
-named by a hash of everything that goes into the build and appears at once, complete, by a rename.
+``kube()``, ``prometheus()``, ``promtool()``, ``alertmanager()``, ``amtool()``, ``pause()`` and ``kind_check()`` return
+paths and build what is missing; a second process that wants the same program waits for the first. A folder of the cache
+is named by a hash of everything that goes into the build and appears at once, complete, by a rename.
 """
 
 import fcntl

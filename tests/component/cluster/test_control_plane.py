@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import CommandError, ControlPlane, control_plane
-from tests.cluster.control_plane import answers
+from tests.cluster.controlplane import answers
 from tests.cluster.shell import until
 
 

@@ -52,9 +52,8 @@ class ControlPlane:
             kube(), address=self.address, etcd_address=self.address, pki=pki, audit_log=self.audit_log, node=False
         )
         if controllers:
-            yield components.controller_manager(
-                kube(), address=self.address, kubeconfig=self._identity("system:kube-controller-manager"), pki=pki
-            )
+            identity = self._identity("system:kube-controller-manager", groups=["system:masters"])
+            yield components.controller_manager(kube(), address=self.address, kubeconfig=identity, pki=pki)
 
     def _identity(self, user: str, groups: Sequence[str] = ()) -> Path:
         name = user.replace(":", "-").replace("/", "-")
