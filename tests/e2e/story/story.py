@@ -1,0 +1,60 @@
+"""The story as it is told: cut, wait, restore, wait; every wait for a step that the observer derives, with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from tests.e2e.story.facts import Facts
+from tests.e2e.story.observer import Observer
+from tests.e2e.story.steps import Step, StepName, Terms, broken, derive
+from tests.e2e.story.timeline import TITLES
+from tests.e2e.story.view import View
+
+LOOK_SECONDS = 0.5
+"""Between two looks."""
+
+Show = Callable[[View], None]
+Condition = Callable[[Facts], bool]
+
+
+class StoryError(Exception):
+    """The story did not go on as it must; the message says at which step and why."""
+
+
+@dataclass(slots=True)
+class Story:
+    """One telling. `show` is given every view, for a person to watch."""
+
+    observer: Observer
+    terms: Terms
+    show: Show
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps so far."""
+        return derive(self.observer.facts, self.terms)
+
+    async def until(self, name: StepName, *, within: timedelta) -> Step:
+        """Look until this step has happened. Raises StoryError when it has not in time, or something broke."""
+        await self.wait(TITLES[name], lambda _: any(step.step is name for step in self.steps), within=within)
+        return next(step for step in self.steps if step.step is name)
+
+    async def wait(self, what: str, condition: Condition, *, within: timedelta) -> None:
+        """Look until the facts fulfil a condition. Raises StoryError when they do not in time, or something broke."""
+        deadline = datetime.now(UTC) + within
+        while True:
+            await self.observer.look()
+            facts, now = self.observer.facts, datetime.now(UTC)
+            view = replace(self.observer.view(), steps=self.steps, waiting=what, deadline=deadline)
+            self.show(view)
+            if wrong := broken(facts):
+                raise StoryError(f"while waiting for {what!r}: {'; '.join(wrong)}")
+            if condition(facts):
+                return
+            if now > deadline:
+                trouble = f"; the observer could not read {view.trouble}" if view.trouble else ""
+                raise StoryError(f"{what}: not within {within.total_seconds():.0f} s{trouble}")
+            await asyncio.sleep(LOOK_SECONDS)
