@@ -149,6 +149,9 @@ class Observation:
     neighbours: Neighbours = Neighbours()
     problems: tuple[Problem, ...] = ()
     """Findings outside the target: permissions, the allow-list."""
+    blind: tuple[Problem, ...] = ()
+    """Sources that refuse to answer (Pods, Jobs, requests): what they would say is missing here, not absent. They never
+    hold up the safe side; nothing goes back, and no attempt ends or opens, without them."""
     deleting: bool = False
     has_finalizer: bool = False
     inputs_hash: str = ""
