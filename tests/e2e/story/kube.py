@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -45,6 +45,18 @@ class Service:
     def path(self, path: str) -> str:
         """Where the API server serves this path of the Service."""
         return f"/api/v1/namespaces/{self.namespace}/services/{self.name}:{self.port}/proxy{path}"
+
+
+class Reader(Protocol):
+    """What reading a cluster takes."""
+
+    async def get(self, path: str, **query: str) -> Any:
+        """The JSON at a path. Raises KubeError."""
+        ...
+
+    async def items(self, path: str, **query: str) -> list[Object]:
+        """The items of a list. Raises KubeError."""
+        ...
 
 
 class Kube:

@@ -26,7 +26,7 @@ from tests.e2e.story.facts import (
     Switch,
     Write,
 )
-from tests.e2e.story.kube import Kube, KubeError, Object
+from tests.e2e.story.kube import KubeError, Object, Reader
 from tests.e2e.story.prometheus import Prometheus, Series, spans
 from tests.e2e.story.view import Operator, View
 
@@ -59,7 +59,7 @@ class Observer:
 
     def __init__(
         self,
-        kube: Kube,
+        kube: Reader,
         log: AuditLog,
         prometheus: Prometheus,
         load: Load,
@@ -98,6 +98,7 @@ class Observer:
             self._try(self._see_clients()),
             self._try(self._see_policy()),
         )
+        await self._try(self._see_fallback())
 
     def compared(self, comparison: Comparison) -> None:
         """Keep what a comparison of the bucket found."""
@@ -167,7 +168,6 @@ class Observer:
 
     async def _see_series(self) -> None:
         self._series = await self._prometheus.samples(SERIES % (cluster.NAMESPACE, cluster.DEPLOYMENT), self._since)
-        await self._see_fallback()
 
     async def _see_fallback(self) -> None:
         at, counted = datetime.now(UTC), dict[str, dict[str, float]]()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.e2e.story.facts import Sample, Span
-from tests.e2e.story.kube import Kube, Service
+from tests.e2e.story.kube import Reader, Service
 
 Series = tuple[Mapping[str, str], tuple[Sample, ...]]
 """A series' labels and its samples."""
@@ -19,7 +19,7 @@ Series = tuple[Mapping[str, str], tuple[Sample, ...]]
 class Prometheus:
     """The server behind a Service."""
 
-    kube: Kube
+    kube: Reader
     service: Service
 
     async def now(self, query: str) -> list[tuple[Mapping[str, str], float]]:

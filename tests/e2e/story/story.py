@@ -1,4 +1,4 @@
-"""The story as it is told: cut, wait, restore, wait; every wait for a step that the observer derives, with a deadline."""
+"""The story as it is told: cut, wait, restore, wait. Each wait is for a step that the observer derives."""
 
 from __future__ import annotations
 
