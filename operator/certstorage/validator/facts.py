@@ -1,0 +1,86 @@
+"""What is known of one certificate on either side, and what a comparison of the two may find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFacts:
+    """A regular file of the local tree: size in bytes, times in nanoseconds since the epoch."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def changed_ns(self) -> int:
+        """The later of both times: `cp -p` sets the first back, nothing sets back the second."""
+        return max(self.mtime_ns, self.ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFacts:
+    """An object in the bucket: size in bytes; `etag` with its quotes taken off."""
+
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Outcome(StrEnum):
+    """What a look at one key came to."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    MISSING = "missing_in_s3"
+    EXTRA = "extra_in_s3"
+    GONE = "gone"
+    """On neither side any more: deleted while we looked."""
+    IN_FLIGHT = "in_flight"
+    """Still being written by the application; to be looked at again, never a mismatch."""
+    UNVERIFIED = "unverified"
+    """Could not be compared; never counted as equal."""
+    ERROR = "error"
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the two copies are known to differ."""
+        return self in (Outcome.DIFFERENT, Outcome.MISSING, Outcome.EXTRA)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing is known: counted as the worst case."""
+        return self in (Outcome.UNVERIFIED, Outcome.ERROR)
+
+
+class Method(StrEnum):
+    """How equality was established, weakest last."""
+
+    BODY = "body"
+    CHECKSUM = "checksum"
+    ETAG_MD5 = "etag-md5"
+    ETAG_PARTS = "etag-parts"
+    LISTING = "listing"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One comparison of one key. `detail` is for people; `cause` names the damage where the bytes tell."""
+
+    key: str
+    outcome: Outcome
+    local: LocalFacts | None = None
+    remote: RemoteFacts | None = None
+    method: Method = Method.NONE
+    cause: str = ""
+    detail: str = ""
+
+    @property
+    def identity(self) -> tuple[LocalFacts | None, str | None]:
+        """Equal in two looks when neither side changed between them."""
+        return self.local, self.remote.etag if self.remote else None
