@@ -8,6 +8,7 @@ from datetime import datetime
 
 READ_PRIMARY = "CERT_S3_READ_PRIMARY"
 DUAL_WRITE = "CERT_S3_DUAL_WRITE"
+OPERATOR_MANAGER = "certstorage-operator"
 OPERATOR = "system:serviceaccount:certstorage-system:certstorage-operator"
 
 

@@ -79,14 +79,15 @@ class Observer:
         self._fallback: list[Fallback] = []
         self._clients: list[Clients] = []
         self._template: Mapping[str, str] = {}
+        self._hold = ""
         self._operator = Operator()
         self._running_job = ""
         self._comparisons: list[Comparison] = []
-        self._trouble: list[str] = []
+        self._trouble: tuple[str, ...] = ()
+        self._failed: list[str] = []
 
     async def look(self) -> None:
         """Look at everything once. A source that cannot be read is named in the view, and what it said before stays."""
-        self._trouble = []
         for event in self._log.read():
             self._audited(event)
         await asyncio.gather(
@@ -99,10 +100,15 @@ class Observer:
             self._try(self._see_policy()),
         )
         await self._try(self._see_fallback())
+        self._trouble, self._failed = tuple(self._failed), []
 
     def compared(self, comparison: Comparison) -> None:
         """Keep what a comparison of the bucket found."""
         self._comparisons.append(comparison)
+
+    def unreadable(self, what: str) -> None:
+        """Name a source that somebody else could not read, in the next view."""
+        self._failed.append(what)
 
     @property
     def facts(self) -> Facts:
@@ -140,6 +146,7 @@ class Observer:
             fault=self._switches[-1].fault if self._switches else "",
             alerts=self._alerts(now),
             template=self._template,
+            hold=self._hold,
             pods=self._pods[-1].pods if self._pods else (),
             saves_failing=self._latest("cert_s3:fail_ratio:1m", now, op="save"),
             reads_falling_back=self._latest("cert_s3:fail_ratio:1m", now, op="read"),
@@ -155,7 +162,7 @@ class Observer:
         try:
             await seeing
         except KubeError as error:
-            self._trouble.append(str(error))
+            self._failed.append(str(error))
 
     def _audited(self, event: audit.Event) -> None:
         if write := audit.deployment_write(event, cluster.NAMESPACE, cluster.DEPLOYMENT):
@@ -186,6 +193,7 @@ class Observer:
     async def _see_deployment(self) -> None:
         deployment = await self._kube.get(cluster.DEPLOYMENT_PATH)
         self._template = audit.container_env(deployment["spec"]["template"]["spec"]["containers"])
+        self._hold = deployment["metadata"].get("annotations", {}).get(audit.HOLD, "")
 
     async def _see_pods(self) -> None:
         at = datetime.now(UTC)

@@ -31,6 +31,7 @@ class View:
     fault: str = ""
     alerts: Mapping[str, str] = field(default_factory=dict)
     template: Mapping[str, str] = field(default_factory=dict)
+    hold: str = ""
     pods: tuple[Pod, ...] = ()
     saves_failing: float | None = None
     reads_falling_back: float | None = None

@@ -80,7 +80,7 @@ class World:
         if path == cluster.PROMETHEUS.path("/api/v1/query"):
             ranged = query["query"].endswith("s]")
             return {"data": {"result": self.series if ranged else self.counters}}
-        deployment = {"spec": {"template": {"spec": {"containers": [{"name": "web", "env": ENV}]}}}}
+        deployment = {"metadata": {}, "spec": {"template": {"spec": {"containers": [{"name": "web", "env": ENV}]}}}}
         return {cluster.DEPLOYMENT_PATH: deployment, cluster.POLICY_PATH: POLICY}[path]
 
     async def items(self, path: str, **query: str) -> list[Object]:

@@ -1,0 +1,60 @@
+"""Everything the story touches, opened once and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.e2e.story import bucket, cluster, kube
+from tests.e2e.story.audit import AuditLog
+from tests.e2e.story.bucket import Bucket
+from tests.e2e.story.faults import FaultProxy
+from tests.e2e.story.kube import Kube
+from tests.e2e.story.load import LoadGenerator
+from tests.e2e.story.observer import Observer
+from tests.e2e.story.prometheus import Prometheus
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A running cluster: how to reach it, and where its API server writes what it was asked."""
+
+    kubeconfig: Path
+    context: str
+    audit_log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The cluster and the demo's parts in it."""
+
+    place: Place
+    kube: Kube
+    prometheus: Prometheus
+    faults: FaultProxy
+    load: LoadGenerator
+    bucket: Bucket
+
+    def observer(self, interval: timedelta) -> Observer:
+        """An observer whose story begins now; `interval` is how often Prometheus evaluates its rules."""
+        log = AuditLog(self.place.audit_log)
+        log.skip()
+        now = datetime.now(UTC)
+        return Observer(self.kube, log, self.prometheus, self.load, self.faults, since=now, interval=interval)
+
+
+@asynccontextmanager
+async def entered(place: Place) -> AsyncIterator[World]:
+    """The world of a cluster on which the demo runs, for as long as the block lasts. Raises KubeError."""
+    async with kube.connect(place.kubeconfig, place.context) as api, bucket.opened(api) as opened:
+        yield World(
+            place=place,
+            kube=api,
+            prometheus=Prometheus(api, cluster.PROMETHEUS),
+            faults=FaultProxy(api),
+            load=LoadGenerator(api),
+            bucket=opened,
+        )
