@@ -1,0 +1,1 @@
+"""Faults between the application and S3, switched while everything runs."""
