@@ -1,4 +1,4 @@
-"""The bodies of our writes to someone else's Deployment and to our own policy. Pure.
+"""The bodies of our writes to someone else's Deployment. Pure.
 
 Values are always written explicitly and never taken back by omission: an apply that leaves an entry out empties it,
 and each is a rollout (measured).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from certstorage.api.decision import TargetPatch
 from certstorage.api.hold import ANNOTATION, dump
-from certstorage.api.policy import FIELD_MANAGER, FINALIZER
+from certstorage.api.policy import FIELD_MANAGER
 from certstorage.cluster.port import Json
 
 
@@ -55,13 +55,3 @@ def release_patch(deployment: Json) -> list[Json]:
     test: Json = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
     # from the end, so that an index still means what it meant when it was read
     return [test, *({"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(ours))]
-
-
-def finalizer_patch(policy: Json, wanted: bool) -> Json | None:
-    """The merge patch that sets or drops our finalizer and leaves others' alone; None when it is as wanted."""
-    metadata = policy["metadata"]
-    present: list[str] = metadata.get("finalizers", [])
-    if (FINALIZER in present) == wanted:
-        return None
-    finalizers = [*present, FINALIZER] if wanted else [one for one in present if one != FINALIZER]
-    return {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": finalizers}}

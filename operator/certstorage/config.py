@@ -1,0 +1,148 @@
+"""The operator's configuration file, read once at the start: every complaint names the key, what is wrong, the mend.
+
+Each key is explained in deploy/operator/config.yaml; there are no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from certstorage.api.reading import Fields, InvalidFieldError
+
+ALL = "all"
+KEYS = frozenset(
+    {
+        "prometheus",
+        "alertmanager",
+        "allowedEnv",
+        "enrolledNamespaces",
+        "pollSeconds",
+        "maxConcurrentRollouts",
+        "maxConcurrentSweeps",
+        "validatorImage",
+    }
+)
+SERVER_KEYS = frozenset({"url", "prefix", "caFile", "bearerTokenFile", "username", "passwordFile"})
+
+
+class InvalidConfigError(ValueError):
+    """The configuration cannot be used; the message is for the person who starts the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusServer:
+    """Where one Prometheus server is and how to be let in; files are read again for every request."""
+
+    url: str
+    prefix: str = ""
+    ca_file: str = ""
+    bearer_token_file: str = ""
+    username: str = ""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration. `namespaces` are those that are served; None means all of them."""
+
+    prometheus: Mapping[str, PrometheusServer]
+    validator_image: str
+    alertmanagers: tuple[str, ...] = ()
+    allowed_env: frozenset[str] = field(default_factory=frozenset)
+    namespaces: tuple[str, ...] | None = ()
+    poll_seconds: int = 5
+    max_concurrent_rollouts: int = 10
+    max_concurrent_sweeps: int = 1
+
+
+def load(path: Path) -> Config:
+    """Read the file.
+
+    Raises:
+        InvalidConfigError: it cannot be read, or a key is missing, unknown or not of its kind.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InvalidConfigError(f"{path}: {error.strerror}: name the file with --config") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{path}: not YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise InvalidConfigError(f"{path}: expected keys and values at the top")
+    try:
+        return parse(raw, str(path))
+    except InvalidFieldError as error:
+        raise InvalidConfigError(str(error)) from error
+
+
+def parse(raw: Mapping[str, object], path: str = "config") -> Config:
+    """Read the parsed file.
+
+    Raises:
+        InvalidFieldError: a key is missing, unknown or not of its kind.
+    """
+    _known(raw, KEYS, path)
+    fields = Fields(raw, path)
+    servers = fields.table("prometheus", required=True)
+    if not servers.raw:
+        raise InvalidFieldError(f"{servers.path}: name at least one server, such as default")
+    image = fields.text("validatorImage")
+    if not image:
+        raise InvalidFieldError(f"{path}.validatorImage: expected an image, found nothing")
+    return Config(
+        prometheus={name: _server(servers.table(name)) for name in servers.raw},
+        validator_image=image,
+        alertmanagers=tuple(_url(url, f"{path}.alertmanager") for url in _texts(fields, "alertmanager")),
+        allowed_env=frozenset(_texts(fields, "allowedEnv")),
+        namespaces=_namespaces(fields),
+        poll_seconds=fields.number("pollSeconds", 5, least=1),
+        max_concurrent_rollouts=fields.number("maxConcurrentRollouts", 10, least=1),
+        max_concurrent_sweeps=fields.number("maxConcurrentSweeps", 1, least=1),
+    )
+
+
+def _known(raw: Mapping[str, object], keys: frozenset[str], path: str) -> None:
+    unknown = sorted(str(key) for key in raw if key not in keys)
+    if unknown:
+        raise InvalidFieldError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(keys))}")
+
+
+def _server(server: Fields) -> PrometheusServer:
+    _known(server.raw, SERVER_KEYS, server.path)
+    if server.has("bearerTokenFile") and server.has("username"):
+        raise InvalidFieldError(f"{server.path}: bearerTokenFile and username exclude each other: keep one")
+    if server.has("username") != server.has("passwordFile"):
+        raise InvalidFieldError(f"{server.path}: username and passwordFile belong together: write both or none")
+    return PrometheusServer(
+        url=_url(server.text("url"), f"{server.path}.url"),
+        prefix=server.text("prefix", ""),
+        ca_file=server.text("caFile", ""),
+        bearer_token_file=server.text("bearerTokenFile", ""),
+        username=server.text("username", ""),
+        password_file=server.text("passwordFile", ""),
+    )
+
+
+def _url(value: str, path: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidFieldError(f"{path}: expected a URL such as http://prometheus.monitoring.svc:9090")
+    if parts.username or parts.password:
+        raise InvalidFieldError(f"{path}: no user or password in a URL: use username and passwordFile")
+    return value.rstrip("/")
+
+
+def _texts(fields: Fields, key: str) -> tuple[str, ...]:
+    value = fields.raw.get(key) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise InvalidFieldError(f"{fields.path}.{key}: expected a list of text")
+    return tuple(value)
+
+
+def _namespaces(fields: Fields) -> tuple[str, ...] | None:
+    return None if fields.raw.get("enrolledNamespaces") == ALL else _texts(fields, "enrolledNamespaces")

@@ -1,0 +1,249 @@
+"""One pass over one policy: observe → decide → act → record. Level-triggered: a crash at any line costs a repeat.
+
+A pass starts by reading the policy, trusts nothing that a watch said, and ends within PASS_SECONDS. What went wrong
+decides only when it is tried again; conditions change on facts alone, never because of a conflict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from certstorage.api.conditions import ConditionStatus, ConditionType, set_condition
+from certstorage.api.decision import Decision, EventType, EventWanted
+from certstorage.api.observed import Observation, Problem
+from certstorage.api.policy import InvalidPolicyError, Policy, parse
+from certstorage.api.reasons import Reason
+from certstorage.api.signals import SignalSet
+from certstorage.api.status import Status, from_dict
+from certstorage.board import AlertBoard
+from certstorage.cluster.act import Acted, Lesson, act, let_policy_go
+from certstorage.cluster.observe import Given, Snapshot, observe
+from certstorage.cluster.port import (
+    POLICIES,
+    Cluster,
+    ClusterError,
+    ConflictError,
+    Json,
+    NotFoundError,
+    UnavailableError,
+)
+from certstorage.cluster.record import record
+from certstorage.registry import Key, Registry
+from certstorage.workqueue import Outcome
+
+PASS_SECONDS = 30.0
+LESSON_LOOK_AGAIN = timedelta(seconds=30)
+"""What the API server refused is tried again this often, so that a mended permission is found."""
+CONFLICT_RETRY_SECONDS = 1.0
+"""The longest wait after a conflict; the first retry comes at once."""
+INVALID_LOOK_AGAIN_SECONDS = 600.0
+
+# What a malformed object or a mistake in the program may raise in a pass over one policy. It must not end the process:
+# the other policies still need their operator. It is logged with its traceback, counted, and tried again with back-off.
+DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+log = logging.getLogger(__name__)
+
+
+class Decide(Protocol):
+    """The pure core."""
+
+    def __call__(self, policy: Policy, seen: Observation, before: Status, now: datetime) -> Decision:
+        """What to do about one policy now."""
+
+
+class SignalSource(Protocol):
+    """What Prometheus said at the last poll."""
+
+    def signals(self, policy: Policy, template_hash: str) -> SignalSet:
+        """The graded signals of a policy; the fallback sample is of the Pods with this pod-template-hash."""
+
+
+class Witness(Protocol):
+    """Is told what passes came to."""
+
+    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
+        """A pass came to its end."""
+
+    def failed(self, key: Key, kind: str) -> None:
+        """A pass ended early; `kind` is one word."""
+
+    def forget(self, key: Key) -> None:
+        """The policy is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says to passes. `instance` names this process in Events."""
+
+    validator_image: str
+    allowed_env: frozenset[str]
+    instance: str
+
+
+def utc_now() -> datetime:
+    """The time of day, for decisions and what is written down."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Reconciler:
+    """Passes over policies. `wake` lets the queue look at another key soon."""
+
+    cluster: Cluster
+    source: SignalSource
+    decide: Decide
+    settings: Settings
+    registry: Registry
+    board: AlertBoard
+    witness: Witness
+    wake: Callable[[Key], None]
+    clock: Callable[[], datetime] = utc_now
+    token: Callable[[], str] = secrets.token_hex
+
+    def __post_init__(self) -> None:
+        self._lessons: dict[Key, Lesson] = {}
+        self._refused_since: dict[tuple[Key, str], datetime] = {}
+
+    async def __call__(self, key: Key) -> Outcome:
+        """Make one pass. Never raises but for cancellation; the outcome says when to look again."""
+        try:
+            async with asyncio.timeout(PASS_SECONDS):
+                return await self._pass(key)
+        except (ConflictError, NotFoundError) as error:
+            return self._again(key, "conflict", error, logging.DEBUG, CONFLICT_RETRY_SECONDS)
+        except (UnavailableError, TimeoutError) as error:
+            return self._again(key, "unavailable", error, logging.WARNING)
+        except ClusterError as error:
+            return self._again(key, "refused", error, logging.ERROR)
+        except DEFECTS as error:
+            log.exception("a defect met in the pass over %s/%s", *key)
+            return self._again(key, "defect", error, logging.DEBUG)
+
+    def _again(self, key: Key, kind: str, error: BaseException, level: int, most: float | None = None) -> Outcome:
+        log.log(level, "pass over %s/%s ended early (%s): %s", *key, kind, error or type(error).__name__)
+        self.witness.failed(key, kind)
+        return Outcome(failed=True) if most is None else Outcome(failed=True, most_retry_seconds=most)
+
+    async def _pass(self, key: Key) -> Outcome:
+        try:
+            body = await self.cluster.get(POLICIES, *key)
+        except NotFoundError:
+            self.forget(key)
+            return Outcome()
+        try:
+            policy = parse(body)
+        except InvalidPolicyError as error:
+            return await self._invalid(key, body, error)
+        self.know(policy)
+        lesson = self._lessons.pop(key, None)
+        snapshot = await self._observe(policy, body, lesson)
+        decision = self.decide(policy, snapshot.seen, from_dict(body.get("status") or {}), snapshot.now)
+        acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
+        if acted.lesson is not None:
+            self._learn(key, acted.lesson, snapshot.now)
+            self.witness.failed(key, "refused")
+            return Outcome(again_seconds=0.0)
+        self.board.put(key, decision.alerts)
+        body = await record(
+            self.cluster,
+            acted.body,
+            decision.status,
+            decision.events,
+            now=snapshot.now,
+            instance=self.settings.instance,
+        )
+        self.witness.passed(snapshot, decision, acted)
+        if snapshot.seen.has_finalizer and not decision.finalizer:
+            await let_policy_go(self.cluster, snapshot, body)
+        look = decision.look_again_at
+        if lesson is not None:
+            look = min(look, snapshot.now + LESSON_LOOK_AGAIN)
+        return Outcome(again_seconds=(look - self.clock()).total_seconds())
+
+    async def _observe(self, policy: Policy, body: Json, lesson: Lesson | None) -> Snapshot:
+        given = Given(
+            now=self.clock(),
+            token=self.token(),
+            image=self.settings.validator_image,
+            neighbours=self.registry.neighbours(policy),
+            problems=self._not_allowed(policy),
+        )
+        snapshot = await observe(self.cluster, policy, body, given)
+        target = snapshot.seen.target
+        template_hash = "" if isinstance(target, Problem) else target.template_hash
+        seen = replace(snapshot.seen, signals=self.source.signals(policy, template_hash))
+        if lesson is not None and not isinstance(target, Problem) and target.uid == lesson.target_uid:
+            seen = _taught(seen, lesson)
+        return replace(snapshot, seen=seen)
+
+    def _not_allowed(self, policy: Policy) -> tuple[Problem, ...]:
+        refused = [name for name in policy.spec.env.all() if name not in self.settings.allowed_env]
+        if not refused:
+            return ()
+        names = ", ".join(refused)
+        text = f"spec.env names {names}, not on the operator's list of variables it may patch (allowedEnv)"
+        return (Problem(Reason.ENV_NOT_ALLOWED, text),)
+
+    def _learn(self, key: Key, lesson: Lesson, now: datetime) -> None:
+        """Keep what acting taught for the next pass; a Job that is refused is refused since the first time."""
+        if lesson.job is not None and lesson.job.ours:
+            since = self._refused_since.setdefault((key, lesson.job.name), now)
+            lesson = replace(lesson, job=replace(lesson.job, created_at=since))
+        self._lessons[key] = lesson
+        told = lesson.problem.message if lesson.problem is not None else lesson.job.problem if lesson.job else ""
+        log.warning("policy %s/%s: %s", *key, told)
+
+    async def _invalid(self, key: Key, body: Json, error: InvalidPolicyError) -> Outcome:
+        """A stored policy that cannot be read: said in its status, and nothing is done."""
+        for other in self.registry.drop(key):
+            self.wake(other)
+        self.board.drop(key)
+        before, now, generation = from_dict(body.get("status") or {}), self.clock(), body["metadata"]["generation"]
+        reason = Reason.POLICY_INVALID.value
+        ready = set_condition(
+            before.conditions,
+            ConditionType.READY,
+            ConditionStatus.FALSE,
+            reason,
+            str(error),
+            generation=generation,
+            now=now,
+        )
+        old = before.conditions.get(ConditionType.READY)
+        news = old is None or old.reason != reason
+        events = (EventWanted(EventType.WARNING, reason, str(error)),) if news else ()
+        status = replace(before, conditions={**before.conditions, ConditionType.READY: ready})
+        await record(self.cluster, body, status, events, now=now, instance=self.settings.instance)
+        return Outcome(again_seconds=INVALID_LOOK_AGAIN_SECONDS)
+
+    def know(self, policy: Policy) -> None:
+        """Remember a policy, and let those look again whom it concerns."""
+        for other in self.registry.put(policy):
+            self.wake(other)
+
+    def forget(self, key: Key) -> None:
+        """The policy is gone: nothing of it stays but what its last pass had to say."""
+        for other in self.registry.drop(key):
+            self.wake(other)
+        self.board.leave(key, self.clock())
+        self.witness.forget(key)
+        self._lessons.pop(key, None)
+        for one in [one for one in self._refused_since if one[0] == key]:
+            del self._refused_since[one]
+
+
+def _taught(seen: Observation, lesson: Lesson) -> Observation:
+    """The observation with what acting taught; a Job that is really there speaks for itself."""
+    problems = seen.problems if lesson.problem is None else (*seen.problems, lesson.problem)
+    job = lesson.job
+    if job is None or (job.ours and any(one.name == job.name for one in seen.jobs)):
+        return replace(seen, problems=problems)
+    jobs = tuple(one for one in seen.jobs if one.name != job.name)
+    return replace(seen, problems=problems, jobs=(*jobs, job))
