@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.story.facts import JobMade, Write
+from tests.e2e.story.facts import JobDeleted, JobMade, Write
 
 HOLD = "storage.deltacrown.io/hold"
 INCIDENT = "storage.deltacrown.io/incident"
@@ -87,6 +87,16 @@ def job_made(event: Event, namespace: str) -> JobMade | None:
         uid=metadata["uid"],
         incident=labels.get(INCIDENT, ""),
         attempt=labels.get(ATTEMPT, ""),
+    )
+
+
+def job_deleted(event: Event, namespace: str) -> JobDeleted | None:
+    """The accepted deletion of a Job in this namespace that the event tells of, if it does."""
+    ref = event.get("objectRef", {})
+    if (event.get("verb"), ref.get("resource"), ref.get("namespace")) != ("delete", "jobs", namespace):
+        return None
+    return (
+        JobDeleted(time(event["stageTimestamp"]), event["user"]["username"], ref["name"]) if _accepted(event) else None
     )
 
 

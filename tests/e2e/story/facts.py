@@ -65,6 +65,15 @@ class JobMade:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDeleted:
+    """One Job that somebody deleted, from the audit log."""
+
+    at: datetime
+    user: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A time in which something was so; `end` is None while it lasts."""
 
@@ -166,6 +175,7 @@ class Facts:
     switches: tuple[Switch, ...] = ()
     writes: tuple[Write, ...] = ()
     jobs_made: tuple[JobMade, ...] = ()
+    jobs_deleted: tuple[JobDeleted, ...] = ()
     alert: str = ""
     firing: tuple[Span, ...] = ()
     failing: tuple[Sample, ...] = ()

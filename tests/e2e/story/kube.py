@@ -107,10 +107,17 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: object = None,
         kind: str = "application/json",
+        user: str = "",
     ) -> Any:
-        """The JSON that a request is answered with, None for an empty answer. Raises KubeError."""
+        """The JSON that a request is answered with, None for an empty answer; `user` is whom to act as.
+
+        Raises:
+            KubeError: it was refused, or there was no answer.
+        """
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": kind} if data is not None else {}
+        if user:
+            headers["Impersonate-User"] = user
         try:
             async with self._session.request(
                 method, f"http://api{path}", params=query, data=data, headers=headers

@@ -19,6 +19,7 @@ from tests.e2e.story.facts import (
     Facts,
     Fallback,
     Job,
+    JobDeleted,
     JobMade,
     Pod,
     Pods,
@@ -73,6 +74,7 @@ class Observer:
         self._switches: tuple[Switch, ...] = ()
         self._writes: list[Write] = []
         self._made: list[JobMade] = []
+        self._deleted: list[JobDeleted] = []
         self._series: list[Series] = []
         self._pods: list[Pods] = []
         self._jobs: dict[str, Job] = {}
@@ -125,6 +127,7 @@ class Observer:
             switches=self._switches,
             writes=tuple(self._writes),
             jobs_made=tuple(self._made),
+            jobs_deleted=tuple(self._deleted),
             alert=alert,
             firing=firing.get(alert, ()),
             failing=self._samples("cert_s3:fail_ratio:1m", op="save"),
@@ -169,6 +172,8 @@ class Observer:
             self._writes.append(write)
         elif made := audit.job_made(event, cluster.NAMESPACE):
             self._made.append(made)
+        elif deleted := audit.job_deleted(event, cluster.NAMESPACE):
+            self._deleted.append(deleted)
 
     async def _see_switches(self) -> None:
         self._switches = tuple(switch for switch in await self._faults.switches() if switch.at >= self._since)

@@ -84,10 +84,14 @@ class Outage:
 
     async def returned(self) -> None:
         """Wait until reads are back on S3 and the operator has given everything back."""
-        async with self._comparing():
+        async with self.comparing():
             await self.story.until(StepName.RECOVERY_PROVEN, within=self.deadlines.proven)
             await self.story.until(StepName.VALIDATION_PASSED, within=self.deadlines.validated)
             await self.story.until(StepName.READ_PRIMARY_ON, within=self.deadlines.returned)
+        await self.checked()
+
+    async def checked(self) -> None:
+        """Wait until the new Pods are proven and the operator has given everything back."""
         await self.story.until(StepName.FALLBACK_BELOW_1_PERCENT, within=self.deadlines.checked)
         await self.story.wait("the operator to give everything back", given_back, within=self.deadlines.checked)
 
@@ -105,7 +109,7 @@ class Outage:
         )
 
     @asynccontextmanager
-    async def _comparing(self) -> AsyncIterator[None]:
+    async def comparing(self) -> AsyncIterator[None]:
         """Hold what was written or deleted during the cut against the bucket, again and again, while the block runs."""
         after = await self.world.load.truth()
         touched = {key for key in self.before.keys() | after.keys() if self.before.get(key) != after.get(key)}

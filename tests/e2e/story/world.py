@@ -20,11 +20,12 @@ from tests.e2e.story.prometheus import Prometheus
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A running cluster: how to reach it, and where its API server writes what it was asked."""
+    """A running cluster: how to reach it, where its API server writes what it was asked, and where it reaches us."""
 
     kubeconfig: Path
     context: str
     audit_log: Path
+    host_address: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.story.audit import AuditLog, container_env, deployment_write, job_made
+from tests.e2e.story.audit import AuditLog, container_env, deployment_write, job_deleted, job_made
 
 FLIP: dict[str, Any] = {
     "kind": "Event",
@@ -83,6 +83,15 @@ def test_a_created_job_is_seen_with_its_incident_and_attempt() -> None:
     assert (made.name, made.incident, made.attempt) == ("recover-1", "inc", "1")
     assert job_made({**JOB, "verb": "delete"}, "production") is None
     assert job_made(FLIP, "production") is None
+
+
+def test_a_deleted_job_is_seen_whoever_deleted_it() -> None:
+    gone = {**JOB, "verb": "delete", "responseStatus": {"code": 200}, "objectRef": {**JOB["objectRef"], "name": "r1"}}
+    deleted = job_deleted(gone, "production")
+    assert deleted is not None
+    assert (deleted.name, deleted.user) == ("r1", "somebody")
+    assert job_deleted({**gone, "responseStatus": {"code": 404}}, "production") is None
+    assert job_deleted(JOB, "production") is None
 
 
 def test_references_are_no_literal_environment() -> None:
