@@ -6,7 +6,7 @@ Each key is explained in deploy/operator/config.yaml; there are no others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,8 +60,8 @@ class Config:
     max_concurrent_sweeps: int = 1
 
 
-def load(path: Path) -> Config:
-    """Read the file.
+def load(path: Path, namespaces: tuple[str, ...] | None = None) -> Config:
+    """Read the file; `namespaces`, where given, stand in for those in it.
 
     Raises:
         InvalidConfigError: it cannot be read, or a key is missing, unknown or not of its kind.
@@ -75,9 +75,10 @@ def load(path: Path) -> Config:
     if not isinstance(raw, dict):
         raise InvalidConfigError(f"{path}: expected keys and values at the top")
     try:
-        return parse(raw, str(path))
+        config = parse(raw, str(path))
     except InvalidFieldError as error:
         raise InvalidConfigError(str(error)) from error
+    return config if namespaces is None else replace(config, namespaces=namespaces)
 
 
 def parse(raw: Mapping[str, object], path: str = "config") -> Config:
