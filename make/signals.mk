@@ -1,7 +1,11 @@
 RULES := $(BIN)/python -m certstorage.signals.rules
 
 .PHONY: generate
-generate: venv ## write the rule files that are built from code
+generate: venv ## write what is built from code: the rule files
 	$(RULES) --out deploy/rules/cert-s3.yml
 	$(RULES) --format prometheusrule --out deploy/rules/prometheusrule.yaml
 	$(RULES) --values deploy/demo/values.yaml --out deploy/demo/generated/cert-s3.yml
+
+.PHONY: test-rules
+test-rules: venv ## promtool tests of every alert, on Prometheus 2.42 and 3.16
+	$(BIN)/python -m tests.rules.run

@@ -94,7 +94,7 @@ def _runbook_table(limit: Thresholds) -> list[Rule]:
             f"max {BY} ({mismatch}) > {limit.mismatch_percent}",
             "critical",
             "Inconsistency",
-            f"{{{{ $value | humanize }}}} % of the validated certificates of {_WHERE} differ between local disk and S3",
+            f'{{{{ printf "%.2f" $value }}}} % of the certificates of {_WHERE} differ between local disk and S3',
             text="Run integrity sweep, review backfill logs.",
         ),
     ]

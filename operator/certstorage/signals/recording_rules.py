@@ -141,8 +141,8 @@ def _gauge_rules(timings: Timings) -> list[Rule]:
     return [
         record(
             "cert_s3:get_seconds_p95:10m",
-            f"histogram_quantile(0.95,"
-            f" sum by (namespace, deployment, le) (increase(cert_s3_get_seconds_bucket[{window}])))"
+            f"round(histogram_quantile(0.95,"
+            f" sum by (namespace, deployment, le) (increase(cert_s3_get_seconds_bucket[{window}]))), 0.001)"
             f" and {ON} sum {BY} (increase(cert_s3_get_seconds_count[{window}])) >= {timings.min_operations}",
         ),
         record(
