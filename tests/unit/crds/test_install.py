@@ -14,6 +14,8 @@ import yaml
 
 from certstorage.api.hold import ANNOTATION
 from certstorage.api.policy import GROUP, EnvNames
+from certstorage.cluster import port
+from certstorage.config import KEYS, load
 from crds.reference import KINDS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -111,17 +113,14 @@ def test_the_configuration_is_mounted_under_its_hashed_name(operator: list[Json]
 def test_every_key_of_the_configuration_is_explained() -> None:
     lines = (OPERATOR / "config.yaml").read_text(encoding="utf-8").splitlines()
     keys = {line.split(":")[0]: above for above, line in pairwise(lines) if re.match(r"[a-z]", line)}
-    assert keys.keys() == {
-        "prometheus",
-        "alertmanager",
-        "allowedEnv",
-        "enrolledNamespaces",
-        "pollSeconds",
-        "maxConcurrentRollouts",
-        "maxConcurrentSweeps",
-        "validatorImage",
-    }
+    assert keys.keys() == KEYS
     assert all(above.startswith("# ") for above in keys.values())
+
+
+def test_the_configuration_is_one_that_the_operator_takes() -> None:
+    config = load(OPERATOR / "config.yaml")
+    assert config.namespaces == ()
+    assert config.alertmanagers
 
 
 def test_the_allow_list_holds_what_the_samples_ask_for() -> None:
@@ -196,3 +195,9 @@ def test_the_whole_cluster_is_an_explicit_choice(tmp_path: Path) -> None:
     (binding,) = some(documents, "ClusterRoleBinding")
     assert binding["roleRef"]["name"] == "certstorage-operator-enrolled"
     assert binding["subjects"] == the(documents, "RoleBinding")["subjects"]
+
+
+def test_the_role_covers_every_resource_that_the_code_names(operator: list[Json]) -> None:
+    named = {(one.group, one.plural) for one in vars(port).values() if isinstance(one, port.Resource)}
+    allowed = {(group, name) for rule in rules(operator) for group in rule["apiGroups"] for name in rule["resources"]}
+    assert named - allowed == set()
