@@ -29,7 +29,7 @@ async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(
     await outage.mend()
     await outage.returned()
 
-    steps, facts = outage.story.steps, outage.story.observer.facts
+    steps, facts = outage.story.steps, outage.observer.facts
     assert [step.step for step in steps] == list(StepName)
     assert broken(facts) == ()
     assert client_errors(facts) == 0

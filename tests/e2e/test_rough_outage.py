@@ -119,7 +119,7 @@ async def test_the_story_ends_well_whatever_happens_on_the_way(outage: Outage, t
         await story.until(StepName.READ_PRIMARY_ON, within=outage.deadlines.validated)
     await outage.checked()
 
-    facts = story.observer.facts
+    facts = outage.observer.facts
     assert [step.step for step in story.steps] == list(StepName)
     assert broken(facts) == ()
     assert client_errors(facts) == 0

@@ -23,5 +23,5 @@ S3 = Service("s3", "seaweedfs", 8333)
 BUCKET = "deltacrown-certificates"
 PREFIX = "certificates/"
 CREDENTIALS_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/deltacrown-s3"
-FAULT_CONTROL = Service("s3", "s3-fault-control", 9001)
+FAULT_CONTROL = Service("s3", "s3-control", 9001)
 LOADGEN = Service(NAMESPACE, "loadgen", 8080)

@@ -12,8 +12,8 @@ from tests.e2e.story.bucket import Truth
 from tests.e2e.story.facts import OPERATOR_MANAGER, Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.observer import Observer
-from tests.e2e.story.steps import Step, StepName, all_read
-from tests.e2e.story.story import Story
+from tests.e2e.story.steps import Step, StepName, Terms, all_read
+from tests.e2e.story.story import Show, Story
 from tests.e2e.story.world import World
 
 COMPARE_SECONDS = 0.2
@@ -41,9 +41,16 @@ class Outage:
     """One outage on a world, step by step; `tell` tells it whole."""
 
     world: World
+    observer: Observer
     story: Story
     deadlines: Deadlines = field(default_factory=Deadlines)
     before: Truth = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, world: World, interval: timedelta, terms: Terms, show: Show) -> Outage:
+        """An outage that has not begun, seen by an observer of its own; `interval` is that of Prometheus's rules."""
+        observer = world.observer(interval)
+        return cls(world, observer, Story(observer, terms, show))
 
     async def tell(self, fault: str) -> tuple[Step, ...]:
         """The whole story, undisturbed. Raises StoryError, or KubeError when a part of the demo does not answer."""
@@ -59,7 +66,7 @@ class Outage:
         """Wait until reads come from S3, S3 is open, no outage alert is there and nothing is held."""
         await self.world.faults.mend()
         what = "reads from S3, quiet alerts, nothing held"
-        await self.story.wait(what, lambda _: self._is_calm(self.story.observer), within=self.deadlines.calm)
+        await self.story.wait(what, lambda _: self._is_calm(), within=self.deadlines.calm)
 
     async def cut(self, fault: str) -> None:
         """Put the fault in force."""
@@ -95,8 +102,8 @@ class Outage:
         await self.story.until(StepName.FALLBACK_BELOW_1_PERCENT, within=self.deadlines.checked)
         await self.story.wait("the operator to give everything back", given_back, within=self.deadlines.checked)
 
-    def _is_calm(self, observer: Observer) -> bool:
-        view, facts = observer.view(), observer.facts
+    def _is_calm(self) -> bool:
+        view, facts = self.observer.view(), self.observer.facts
         pods = facts.pods[-1] if facts.pods else None
         return (
             not view.trouble
@@ -124,11 +131,11 @@ class Outage:
         while True:
             try:
                 comparison = await self.world.bucket.compare({key: truth[key] for key in touched & truth.keys()})
-                self.story.observer.compared(comparison)
+                self.observer.compared(comparison)
                 if comparison.different:
                     truth = await self.world.load.truth()
             except KubeError as error:
-                self.story.observer.unreadable(str(error))
+                self.observer.unreadable(str(error))
             await asyncio.sleep(COMPARE_SECONDS)
 
 

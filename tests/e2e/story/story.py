@@ -6,15 +6,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from tests.e2e.story.facts import Facts
-from tests.e2e.story.observer import Observer
 from tests.e2e.story.steps import Step, StepName, Terms, broken, derive
 from tests.e2e.story.timeline import TITLES
 from tests.e2e.story.view import View
-
-LOOK_SECONDS = 0.5
-"""Between two looks."""
 
 Show = Callable[[View], None]
 Condition = Callable[[Facts], bool]
@@ -24,13 +21,31 @@ class StoryError(Exception):
     """The story did not go on as it must; the message says at which step and why."""
 
 
+class Observing(Protocol):
+    """What telling a story takes of an observer."""
+
+    async def look(self) -> None:
+        """Look at everything once."""
+        ...
+
+    @property
+    def facts(self) -> Facts:
+        """Everything seen so far."""
+        ...
+
+    def view(self) -> View:
+        """What there is to show now, without steps and what is waited for."""
+        ...
+
+
 @dataclass(slots=True)
 class Story:
-    """One telling. `show` is given every view, for a person to watch."""
+    """One telling. `show` is given every view, for a person to watch; `pause` is in seconds, between two looks."""
 
-    observer: Observer
+    observer: Observing
     terms: Terms
     show: Show
+    pause: float = 0.5
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -57,4 +72,4 @@ class Story:
             if now > deadline:
                 trouble = f"; the observer could not read {view.trouble}" if view.trouble else ""
                 raise StoryError(f"{what}: not within {within.total_seconds():.0f} s{trouble}")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self.pause)

@@ -1,0 +1,12 @@
+SCENARIO ?= outage
+
+.PHONY: demo
+demo: venv ## S3 fails and comes back, on a real cluster, while you watch
+	$(BIN)/python -m tests.e2e.story.demo --scenario $(SCENARIO)
+
+.PHONY: demo-down
+demo-down: cluster-down ## end the demo and its cluster
+
+.PHONY: e2e
+e2e: venv ## the stories on a real cluster
+	$(BIN)/pytest tests/e2e
