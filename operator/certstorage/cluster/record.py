@@ -48,7 +48,7 @@ def event(body: Json, wanted: EventWanted, now: datetime, instance: str) -> Json
     """One Event on a policy as the API server takes it."""
     metadata = body["metadata"]
     told_over = json.dumps(body.get("status") or {}, sort_keys=True)
-    seed = "\0".join((metadata["uid"], wanted.reason, wanted.message, told_over))
+    seed = "\0".join((metadata["uid"], wanted.reason, told_over))
     when = rfc3339(now)
     return {
         "apiVersion": EVENTS.api_version,

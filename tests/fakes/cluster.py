@@ -1,0 +1,446 @@
+"""A Kubernetes in a dictionary: objects with UIDs, resourceVersions, generations, managedFields and finalizers.
+
+It behaves as the real one was measured to (tests/component/shell compares the two), and fails on demand: a hook is
+called before and after each call and may raise whatever a network may do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from certstorage.api.policy import FIELD_MANAGER
+from certstorage.api.reading import rfc3339
+from certstorage.cluster.port import (
+    DEPLOYMENTS,
+    JOBS,
+    PODS,
+    POLICIES,
+    REPLICA_SETS,
+    REQUESTS,
+    AlreadyExistsError,
+    ConflictError,
+    Json,
+    NotFoundError,
+    PatchType,
+    Resource,
+    UnprocessableError,
+)
+
+START = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
+STATUS_SUBRESOURCE = frozenset({POLICIES.plural, REQUESTS.plural})
+WRITES = frozenset({"create", "patch", "replace", "delete"})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that reached the fake."""
+
+    verb: str
+    plural: str
+    namespace: str
+    name: str
+    body: Any = None
+    subresource: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return self.verb in WRITES
+
+
+Hook = Callable[[Call], None]
+
+
+def nothing(_: Call) -> None:
+    """A hook that lets everything pass."""
+
+
+@dataclass
+class FakeCluster:
+    """The port with state. `auto_roll` plays the Deployment controller right after each write."""
+
+    now: datetime = START
+    auto_roll: bool = True
+    before: Hook = nothing
+    after: Hook = nothing
+    calls: list[Call] = field(default_factory=list)
+    objects: dict[tuple[str, str, str], Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._versions = itertools.count(100)
+        self._uids = itertools.count(1)
+
+    # --- the port
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        with self._call(Call("get", resource.plural, namespace, name)):
+            return copy.deepcopy(self._find(resource, namespace, name))
+
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Sequence[Json]:
+        with self._call(Call("list", resource.plural, namespace, labels)):
+            return [copy.deepcopy(one) for one in self.every(resource, namespace) if _selected(one, labels)]
+
+    async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
+        with self._call(Call("create", resource.plural, namespace, body["metadata"]["name"], copy.deepcopy(body))):
+            return copy.deepcopy(self.add(resource, body, manager=FIELD_MANAGER))
+
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, body: Json | Sequence[Json], how: PatchType
+    ) -> Json:
+        with self._call(Call("patch", resource.plural, namespace, name, copy.deepcopy(body))):
+            found = self._find(resource, namespace, name)
+            if how is PatchType.JSON:
+                self._json_patch(found, body)
+            else:
+                assert how is PatchType.STRATEGIC
+                assert resource is DEPLOYMENTS
+                assert isinstance(body, dict)
+                self._strategic_patch(found, body)
+            return copy.deepcopy(found)
+
+    async def replace(
+        self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = ""
+    ) -> Json:
+        with self._call(Call("replace", resource.plural, namespace, name, copy.deepcopy(body), subresource)):
+            found = self._find(resource, namespace, name)
+            if body["metadata"].get("resourceVersion") != found["metadata"]["resourceVersion"]:
+                raise ConflictError(f"{resource.plural} {namespace}/{name}: the object has been modified")
+            return copy.deepcopy(self._put(resource, found, copy.deepcopy(body), subresource))
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        with self._call(Call("delete", resource.plural, namespace, name)):
+            if self._find(resource, namespace, name)["metadata"]["uid"] != uid:
+                raise ConflictError(f"{resource.plural} {namespace}/{name}: the UID is another")
+            self.remove(resource, namespace, name)
+
+    # --- what tests do as somebody else
+
+    def every(self, resource: Resource, namespace: str = "") -> list[Json]:
+        """All stored objects of a kind."""
+        return [
+            one
+            for (plural, ns, _), one in sorted(self.objects.items())
+            if plural == resource.plural and namespace in ("", ns)
+        ]
+
+    def stored(self, resource: Resource, namespace: str, name: str) -> Json:
+        """The stored object itself."""
+        return self._find(resource, namespace, name)
+
+    def add(self, resource: Resource, body: Json, *, manager: str = "kubectl") -> Json:
+        """Create an object as somebody."""
+        made = copy.deepcopy(body)
+        metadata = made["metadata"]
+        key = (resource.plural, metadata["namespace"], metadata["name"])
+        if key in self.objects:
+            raise AlreadyExistsError(f"{resource.plural} {key[1]}/{key[2]} already exists")
+        metadata["uid"] = f"{resource.kind.lower()}-{next(self._uids)}"
+        metadata["creationTimestamp"] = rfc3339(self.now)
+        metadata["generation"] = 1
+        self.objects[key] = made
+        self._bump(made)
+        if resource is DEPLOYMENTS:
+            made["spec"].setdefault("replicas", 1)
+            made["spec"]["template"].setdefault("metadata", {}).setdefault("labels", {})
+            for container in made["spec"]["template"]["spec"]["containers"]:
+                for entry in container.get("env", ()):
+                    self._own(made, manager, container["name"], entry["name"])
+            self._roll_if_auto(made)
+        return made
+
+    def remove(self, resource: Resource, namespace: str, name: str) -> None:
+        """Delete an object as the API server does: finalizers hold it, what it owns goes with it."""
+        found = self._find(resource, namespace, name)
+        if found["metadata"].get("finalizers"):
+            found["metadata"].setdefault("deletionTimestamp", rfc3339(self.now))
+            self._bump(found)
+            return
+        del self.objects[resource.plural, namespace, name]
+        uid = found["metadata"]["uid"]
+        for (plural, ns, one), body in list(self.objects.items()):
+            if any(ref["uid"] == uid for ref in body["metadata"].get("ownerReferences", ())):
+                self.objects.pop((plural, ns, one), None)
+
+    def set_env(self, namespace: str, name: str, values: dict[str, str | None], *, manager: str) -> None:
+        """Write variables of the first container as somebody else would."""
+        found = self._find(DEPLOYMENTS, namespace, name)
+        container = found["spec"]["template"]["spec"]["containers"][0]["name"]
+        entries = [{"name": k, "$patch": "delete"} if v is None else {"name": k, "value": v} for k, v in values.items()]
+        self._strategic_patch(
+            found,
+            {"spec": {"template": {"spec": {"containers": [{"name": container, "env": entries}]}}}},
+            manager=manager,
+        )
+
+    def touch(self, resource: Resource, namespace: str, name: str, change: Callable[[Json], None]) -> None:
+        """Change an object in place as somebody else; a changed spec is a new generation."""
+        found = self._find(resource, namespace, name)
+        spec = copy.deepcopy(found.get("spec"))
+        change(found)
+        if found.get("spec") != spec:
+            found["metadata"]["generation"] += 1
+        self._bump(found)
+        if resource is DEPLOYMENTS:
+            self._roll_if_auto(found)
+
+    def finish_job(self, namespace: str, name: str, *, message: str, exit_code: int = 0) -> None:
+        """The Job's Pod ends with this termination message, and the Job controller notices."""
+        job = self._find(JOBS, namespace, name)
+        self.add(
+            PODS,
+            {
+                "metadata": {
+                    "name": f"{name}-pod",
+                    "namespace": namespace,
+                    "labels": dict(job["spec"]["template"]["metadata"]["labels"]),
+                    "ownerReferences": [_controller("Job", job)],
+                },
+                "spec": copy.deepcopy(job["spec"]["template"]["spec"]),
+                "status": {
+                    "phase": "Failed" if exit_code else "Succeeded",
+                    "containerStatuses": [
+                        {
+                            "name": "validator",
+                            "state": {
+                                "terminated": {
+                                    "exitCode": exit_code,
+                                    "reason": "Error" if exit_code else "Completed",
+                                    "message": message,
+                                    "finishedAt": rfc3339(self.now),
+                                }
+                            },
+                        }
+                    ],
+                },
+            },
+        )
+        kinds = ("FailureTarget", "Failed") if exit_code else ("SuccessCriteriaMet", "Complete")
+        when = rfc3339(self.now)
+        job["status"] = {
+            "conditions": [
+                {"type": kind, "status": "True", "reason": "Test", "lastTransitionTime": when} for kind in kinds
+            ]
+        }
+        self._bump(job)
+
+    def roll(self, namespace: str, name: str) -> None:
+        """Play the Deployment controller to the end: one ReplicaSet of the template, its Pods, a full status."""
+        found = self._find(DEPLOYMENTS, namespace, name)
+        metadata, template = found["metadata"], found["spec"]["template"]
+        mark = f"h{abs(hash(repr(template))) % 10**8:08d}"
+        labels = {**template["metadata"]["labels"], "pod-template-hash": mark}
+        for (plural, ns, one), body in list(self.objects.items()):
+            refs = body["metadata"].get("ownerReferences", ())
+            if plural == PODS.plural and ns == namespace and any(ref["kind"] == "ReplicaSet" for ref in refs):
+                del self.objects[plural, ns, one]
+        owner = self.objects.get((REPLICA_SETS.plural, namespace, f"{name}-{mark}"))
+        if owner is None:
+            owner = self.add(
+                REPLICA_SETS,
+                {
+                    "metadata": {
+                        "name": f"{name}-{mark}",
+                        "namespace": namespace,
+                        "labels": labels,
+                        "ownerReferences": [_controller("Deployment", found)],
+                    },
+                    "spec": {"template": {**copy.deepcopy(template), "metadata": {"labels": labels}}},
+                },
+            )
+        replicas = found["spec"]["replicas"]
+        for index in range(replicas):
+            self.add(
+                PODS,
+                {
+                    "metadata": {
+                        "name": f"{name}-{mark}-{index}",
+                        "namespace": namespace,
+                        "labels": labels,
+                        "ownerReferences": [_controller("ReplicaSet", owner)],
+                    },
+                    "spec": {**copy.deepcopy(template["spec"]), "nodeName": f"node-{index}"},
+                    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+                },
+            )
+        found["status"] = {
+            "observedGeneration": metadata["generation"],
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "availableReplicas": replicas,
+        }
+        self._bump(found)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def writes(self) -> list[Call]:
+        """The writes that reached the fake."""
+        return [call for call in self.calls if call.writes]
+
+    # --- how it works
+
+    def _call(self, call: Call) -> _Around:
+        return _Around(self, call)
+
+    def _find(self, resource: Resource, namespace: str, name: str) -> Json:
+        try:
+            return self.objects[resource.plural, namespace, name]
+        except KeyError:
+            raise NotFoundError(f"{resource.plural} {namespace}/{name} not found") from None
+
+    def _bump(self, body: Json) -> None:
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+
+    def _put(self, resource: Resource, found: Json, body: Json, subresource: str) -> Json:
+        old = copy.deepcopy(found)
+        if subresource == "status":
+            found["status"] = body.get("status")
+        else:
+            if resource.plural in STATUS_SUBRESOURCE:
+                body["status"] = found.get("status")
+            for key in ("uid", "creationTimestamp", "generation", "resourceVersion"):
+                body["metadata"][key] = found["metadata"].get(key)
+            found.clear()
+            found.update(body)
+        if found == old:
+            return found
+        if found.get("spec") != old.get("spec"):
+            found["metadata"]["generation"] += 1
+        self._bump(found)
+        metadata = found["metadata"]
+        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+            self.remove(resource, metadata["namespace"], metadata["name"])
+        return found
+
+    def _strategic_patch(self, found: Json, body: Json, *, manager: str = FIELD_MANAGER) -> None:
+        wanted, metadata = body.get("metadata", {}), found["metadata"]
+        if wanted.get("uid", metadata["uid"]) != metadata["uid"]:
+            raise UnprocessableError("metadata.uid: Invalid value: field is immutable")
+        if wanted.get("resourceVersion", metadata["resourceVersion"]) != metadata["resourceVersion"]:
+            raise ConflictError("the object has been modified")
+        old = copy.deepcopy(found)
+        annotations = metadata.setdefault("annotations", {})
+        for key, value in wanted.get("annotations", {}).items():
+            annotations.pop(key, None)
+            if value is not None:
+                annotations[key] = value
+                self._manager(found, manager)
+        spec = body.get("spec", {})
+        if "replicas" in spec:
+            found["spec"]["replicas"] = spec["replicas"]
+            self._manager(found, manager)
+        for container in spec.get("template", {}).get("spec", {}).get("containers", ()):
+            mine = next(
+                one for one in found["spec"]["template"]["spec"]["containers"] if one["name"] == container["name"]
+            )
+            self._merge_env(found, mine, container["env"], manager)
+        if not annotations:
+            del metadata["annotations"]
+        if {**found, "metadata": {**metadata, "managedFields": None}} == {
+            **old,
+            "metadata": {**old["metadata"], "managedFields": None},
+        }:
+            found["metadata"]["managedFields"] = old["metadata"].get("managedFields", [])
+            return
+        if found["spec"] != old["spec"]:
+            metadata["generation"] += 1
+        self._bump(found)
+        if found["spec"] != old["spec"]:
+            self._roll_if_auto(found)
+
+    def _merge_env(self, found: Json, container: Json, entries: Sequence[Json], manager: str) -> None:
+        env: list[Json] = container.setdefault("env", [])
+        for entry in entries:
+            name = entry["name"]
+            index = next((i for i, one in enumerate(env) if one["name"] == name), None)
+            if entry.get("$patch") == "delete":
+                if index is not None:
+                    del env[index]
+                self._own(found, "", container["name"], name)
+            elif index is None:
+                env.append({"name": name, "value": entry["value"]})
+                self._own(found, manager, container["name"], name)
+            elif env[index].get("value") != entry["value"]:
+                env[index]["value"] = entry["value"]
+                self._own(found, manager, container["name"], name)
+
+    def _manager(self, found: Json, manager: str) -> Json:
+        managed: list[Json] = found["metadata"].setdefault("managedFields", [])
+        for entry in managed:
+            if entry["manager"] == manager:
+                return entry
+        managed.append({"manager": manager, "operation": "Update", "time": rfc3339(self.now), "fieldsV1": {}})
+        return managed[-1]
+
+    def _own(self, found: Json, manager: str, container: str, name: str) -> None:
+        """The value of a variable passes to one manager; to nobody when the name is empty."""
+        path = ("f:spec", "f:template", "f:spec", "f:containers", f'k:{{"name":"{container}"}}', "f:env")
+        key = f'k:{{"name":"{name}"}}'
+        for entry in found["metadata"].get("managedFields", ()):
+            node = entry["fieldsV1"]
+            for step in path:
+                node = node.get(step, {})
+            node.pop(key, None)
+        if manager:
+            entry = self._manager(found, manager)
+            entry["time"] = rfc3339(self.now)
+            node = entry["fieldsV1"]
+            for step in path:
+                node = node.setdefault(step, {})
+            node[key] = {".": {}, "f:name": {}, "f:value": {}}
+
+    def _json_patch(self, found: Json, operations: Any) -> None:
+        test, *removals = operations
+        assert test["op"] == "test"
+        assert test["path"] == "/metadata/resourceVersion"
+        if test["value"] != found["metadata"]["resourceVersion"]:
+            raise UnprocessableError("the server rejected our request due to an error in our request")
+        for one in removals:
+            assert one["op"] == "remove"
+            del found["metadata"]["managedFields"][int(one["path"].rpartition("/")[2])]
+        self._bump(found)
+
+    def _roll_if_auto(self, found: Json) -> None:
+        if self.auto_roll:
+            self.roll(found["metadata"]["namespace"], found["metadata"]["name"])
+
+
+@dataclass
+class _Around:
+    """Counts a call, and gives the hooks their chance before and after it."""
+
+    cluster: FakeCluster
+    call: Call
+
+    def __enter__(self) -> None:
+        self.cluster.calls.append(self.call)
+        self.cluster.before(self.call)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.cluster.after(self.call)
+
+
+def _selected(body: Json, selector: str) -> bool:
+    labels = body["metadata"].get("labels", {})
+    return all(labels.get(key) == value for key, _, value in (part.partition("=") for part in _parts(selector)))
+
+
+def _parts(selector: str) -> Iterator[str]:
+    return (part for part in selector.split(",") if part)
+
+
+def _controller(kind: str, body: Json) -> Json:
+    metadata = body["metadata"]
+    return {"kind": kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+
+
+async def hang(_: float = 3600) -> None:
+    """What a server does that never answers."""
+    await asyncio.sleep(_)

@@ -1,0 +1,272 @@
+"""One policy, one Deployment, one S3 as a dictionary, and the whole shell around them: stories in milliseconds."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from certstorage.api.decision import Decision
+from certstorage.api.hold import ANNOTATION, Hold, load
+from certstorage.api.policy import Policy
+from certstorage.api.reading import rfc3339_milli
+from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
+from certstorage.board import AlertBoard
+from certstorage.cluster.act import Acted
+from certstorage.cluster.jobseen import nonce_of
+from certstorage.cluster.observe import Snapshot
+from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, Json
+from certstorage.reconcile import Reconciler, Settings
+from certstorage.registry import Key, Registry
+from certstorage.runbook.decide import decide
+from certstorage.workqueue import Outcome
+from tests.fakes.cluster import FakeCluster
+
+NAMESPACE, POLICY, TARGET = "production", "certificates", "deltacrown"
+KEY = (NAMESPACE, POLICY)
+READ, DUAL = "CERT_S3_READ_PRIMARY", "CERT_S3_DUAL_WRITE"
+ALLOWED = frozenset({READ, DUAL, "LOG_LEVEL", "CERT_S3_CONNECT_TIMEOUT", "CERT_S3_READ_TIMEOUT"})
+
+
+class Killed(BaseException):
+    """The process is gone at this line."""
+
+
+def policy_body(name: str = POLICY, target: str = TARGET, **spec: Any) -> Json:
+    """A policy as somebody creates it."""
+    return {
+        "apiVersion": "storage.deltacrown.io/v1alpha1",
+        "kind": "CertStoragePolicy",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "targetRef": {"name": target},
+            "storage": {"bucket": f"{target}-certificates"},
+            **spec,
+        },
+    }
+
+
+def deployment_body(name: str = TARGET, env: list[Json] | None = None, **pod: Any) -> Json:
+    """The application as its owner deploys it."""
+    flags = [{"name": READ, "value": "true"}, {"name": DUAL, "value": "true"}]
+    extra = [
+        {"name": "DEBUG_SQL", "value": "0"},
+        {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "s3", "key": "secret"}}},
+    ]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "replicas": 3,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "web",
+                            "image": "deltacrown:1",
+                            "env": [*flags, *extra] if env is None else env,
+                            "volumeMounts": [{"name": "certificates", "mountPath": "/mnt/media/certificates"}],
+                        }
+                    ],
+                    "volumes": [{"name": "certificates", "persistentVolumeClaim": {"claimName": "certificates"}}],
+                    **pod,
+                },
+            },
+        },
+    }
+
+
+def claim_body(*modes: str) -> Json:
+    """The claim of the certificates."""
+    return {
+        "metadata": {"name": "certificates", "namespace": NAMESPACE},
+        "spec": {"accessModes": list(modes or ("ReadWriteMany",))},
+    }
+
+
+def healthy(**verdicts: Verdict) -> SignalSet:
+    """Signals of a healthy system, with some verdicts replaced."""
+    chosen = dict.fromkeys(SignalName, Verdict.CLEAR_PROVEN) | {SignalName[k]: v for k, v in verdicts.items()}
+    return SignalSet(
+        signals={name: Signal(name, verdict) for name, verdict in chosen.items()}, trusted=True, message=""
+    )
+
+
+def outage() -> SignalSet:
+    """S3 is down and reads go there."""
+    return healthy(OUTAGE=Verdict.FIRING, RECOVERY=Verdict.FIRING)
+
+
+def hidden() -> SignalSet:
+    """S3 is down and reads are local: the mitigation hides the outage, saves still fail."""
+    return healthy(OUTAGE=Verdict.CLEAR_UNPROVEN, RECOVERY=Verdict.FIRING)
+
+
+@dataclass
+class Source:
+    """Signals that a test sets; a fallback sample follows the current Pods."""
+
+    current: SignalSet = field(default_factory=healthy)
+    reads: float | None = None
+    fallbacks: float = 0.0
+
+    def signals(self, policy: Policy, template_hash: str) -> SignalSet:
+        if self.reads is None:
+            return self.current
+        sample = FallbackSample(template_hash, 3, self.reads, self.fallbacks, self.clock())
+        return SignalSet(self.current.signals, sample, self.current.trusted, self.current.reason, self.current.message)
+
+    clock: Callable[[], Any] = lambda: None
+
+
+@dataclass
+class Ledger:
+    """Keeps what the shell tells its witness."""
+
+    passes: list[tuple[Snapshot, Decision, Acted]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    forgotten: list[Key] = field(default_factory=list)
+
+    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
+        self.passes.append((snapshot, decision, acted))
+
+    def failed(self, key: Key, kind: str) -> None:
+        self.failures.append(kind)
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+
+
+class Scene:
+    """A cluster with the application and its policy, and an operator that may be killed and started again."""
+
+    def __init__(self, cluster: FakeCluster | None = None, **spec: Any) -> None:
+        self.cluster = cluster or FakeCluster()
+        self.source = Source(clock=lambda: self.cluster.now)
+        self.ledger = Ledger()
+        self.woken: list[Key] = []
+        self._tokens = itertools.count(1)
+        if cluster is None:
+            self.cluster.add(CLAIMS, claim_body())
+            self.cluster.add(DEPLOYMENTS, deployment_body(), manager="helm")
+            self.cluster.add(POLICIES, policy_body(**spec))
+        self.operator = self.start()
+
+    def start(self, instance: str = "operator-0") -> Reconciler:
+        """A fresh operator without memory."""
+        self.operator = Reconciler(
+            cluster=self.cluster,
+            source=self.source,
+            decide=decide,
+            settings=Settings("validator:1", ALLOWED, instance),
+            registry=Registry(),
+            board=AlertBoard(),
+            witness=self.ledger,
+            wake=self.woken.append,
+            clock=lambda: self.cluster.now,
+            token=lambda: f"token-{next(self._tokens)}",
+        )
+        return self.operator
+
+    async def step(self, seconds: float = 0) -> Outcome:
+        """Let time pass, then one pass."""
+        self.cluster.advance(seconds)
+        return await self.operator(KEY)
+
+    async def settle(self, seconds: float = 0, limit: int = 30) -> Outcome:
+        """Let time pass, then passes without time until one writes nothing."""
+        self.cluster.advance(seconds)
+        for _ in range(limit):
+            before = len(self.cluster.writes())
+            outcome = await self.operator(KEY)
+            if len(self.cluster.writes()) == before and not outcome.failed:
+                return outcome
+        raise AssertionError("the operator does not settle")
+
+    # --- what is there
+
+    def deployment(self) -> Json:
+        return self.cluster.stored(DEPLOYMENTS, NAMESPACE, TARGET)
+
+    def policy(self) -> Json:
+        return self.cluster.stored(POLICIES, NAMESPACE, POLICY)
+
+    def env(self, name: str = READ) -> str | None:
+        """The literal value of a variable in the template."""
+        entries = self.deployment()["spec"]["template"]["spec"]["containers"][0]["env"]
+        return next((one.get("value") for one in entries if one["name"] == name), None)
+
+    def hold(self) -> Hold | None:
+        text = self.deployment()["metadata"].get("annotations", {}).get(ANNOTATION)
+        return None if text is None else load(text)
+
+    def managers(self) -> set[str]:
+        return {entry["manager"] for entry in self.deployment()["metadata"].get("managedFields", ())}
+
+    def condition(self, kind: str = "Ready") -> Json:
+        conditions = self.policy().get("status", {}).get("conditions", [])
+        return next((one for one in conditions if one["type"] == kind), {})
+
+    def reason(self) -> str:
+        return str(self.condition().get("reason"))
+
+    def events(self) -> list[str]:
+        return [one["reason"] for one in self.cluster.every(EVENTS)]
+
+    def jobs(self) -> list[Json]:
+        return self.cluster.every(JOBS)
+
+    # --- what happens
+
+    def finish(self, verdict: str = "PASS", **changes: Any) -> None:
+        """The newest Job's Pod writes an honest receipt, unless `changes` say otherwise."""
+        job = self.jobs()[-1]
+        env = {e["name"]: e.get("value") for e in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+        now = self.cluster.now
+        receipt = {
+            "schema": "certstorage/receipt/v1",
+            "command": "recover",
+            "nonce": nonce_of(job),
+            "inputsHash": env["CERT_RECEIPT_INPUTS_HASH"],
+            "verdict": verdict,
+            "detail": "",
+            "message": "400 of 400 objects are equal",
+            "startedAt": rfc3339_milli(now - timedelta(seconds=5)),
+            "finishedAt": rfc3339_milli(now),
+            "mismatchPercent": 0.0,
+            "upperBoundPercent": 0.1,
+            "sampled": 400,
+            "population": 400,
+            "atRiskOpen": 0,
+            "probe": "ok",
+            **changes,
+        }
+        code = {"PASS": 0, "FAIL": 1}.get(verdict, 2)
+        self.cluster.finish_job(NAMESPACE, job["metadata"]["name"], message=json.dumps(receipt), exit_code=code)
+
+    async def fall(self) -> None:
+        """S3 goes down; reads are local on every Pod, the alert resolves."""
+        self.source.current = outage()
+        await self.step()
+        self.source.current = hidden()
+        await self.settle()
+
+    async def recover(self) -> None:
+        """S3 comes back and stays; the recovery Job is made."""
+        self.source.current = healthy()
+        await self.step(60)
+        await self.settle(600)
+
+    async def come_back(self) -> None:
+        """The Job passes, reads go back and the new Pods are fine."""
+        self.finish()
+        await self.settle(15)
+        self.source.reads, self.source.fallbacks = 500.0, 0.0
+        await self.settle(30)
+        await self.settle(1)

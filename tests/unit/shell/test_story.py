@@ -1,0 +1,64 @@
+"""The outage from the first flip to the last field given back, through the whole shell against a fake cluster."""
+
+from __future__ import annotations
+
+import copy
+
+from tests.fakes.scene import DUAL, READ, Scene, healthy, outage
+
+
+async def test_a_healthy_policy_is_told_once_and_then_nothing_is_written() -> None:
+    scene = Scene()
+    await scene.step()
+    assert scene.reason() == "ReadsFromS3"
+    written = len(scene.cluster.writes())
+    for _ in range(5):
+        await scene.step(60)
+    assert len(scene.cluster.writes()) == written
+
+
+async def test_the_whole_outage_ends_as_it_began() -> None:
+    scene = Scene()
+    await scene.step()
+    template = copy.deepcopy(scene.deployment()["spec"])
+    scene.source.current = outage()
+    await scene.step()
+    assert scene.env(READ) == "false"
+    assert scene.env(DUAL) == "true"
+    assert scene.hold() is not None
+    assert scene.policy()["metadata"]["finalizers"] == ["storage.deltacrown.io/hold"]
+    await scene.fall()
+    assert scene.reason() == "OutageReadsLocal"
+    await scene.recover()
+    assert [job["metadata"]["name"] for job in scene.jobs()] == [f"{scene.hold().incident}-r1"]  # type: ignore[union-attr]
+    await scene.come_back()
+    assert scene.reason() in ("Returned", "ReadsFromS3")
+    assert scene.deployment()["spec"] == template
+    assert scene.hold() is None
+    assert "certstorage-operator" not in scene.managers()
+    assert scene.policy()["metadata"].get("finalizers", []) == []
+    assert len(scene.jobs()) == 1
+
+
+async def test_the_flip_comes_before_every_other_write() -> None:
+    scene = Scene()
+    await scene.step()
+    seen = len(scene.cluster.calls)
+    scene.source.current = outage()
+    await scene.step()
+    writes = [(call.verb, call.plural) for call in scene.cluster.calls[seen:] if call.writes]
+    assert writes[0] == ("patch", "deployments")
+    assert ("replace", "certstoragepolicies") in writes
+
+
+async def test_a_quiet_return_without_traffic_says_that_it_is_unverified() -> None:
+    scene = Scene()
+    await scene.fall()
+    await scene.recover()
+    scene.finish()
+    await scene.settle(15)
+    scene.source.current, scene.source.reads = healthy(), 3.0
+    for _ in range(30):
+        await scene.settle(15)
+    assert "ReturnUnverified" in scene.events()
+    assert scene.env(READ) == "true"
