@@ -51,6 +51,7 @@ def guarded(server: Server) -> Server:
     body = policy(probe)
     server.admin.create(f"{GROUP}/namespaces/{probe}/certstoragepolicies", body)
     path = f"{GROUP}/namespaces/{probe}/certstoragepolicies/certificates/status"
+    # The policy of status is applied last: when it refuses, the others do.
     until("admission policies in force", lambda: server.admin.merge(path, {"status": {}}).code == 403, seconds=60)
     server.plane.kubectl("delete", "namespace", probe, "--wait=false")
     return server
