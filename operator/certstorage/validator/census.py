@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from certstorage.validator.context import Context
 from certstorage.validator.facts import RemoteFacts
 from certstorage.validator.index import LocalIndex
-from certstorage.validator.localtree import LocalTree, WalkTrouble
-from certstorage.validator.store import Store
+from certstorage.validator.localtree import WalkTrouble
+from certstorage.validator.sampling import WHOLE, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,20 @@ class Counts:
         return self.local + self.extra
 
 
-def census(
-    tree: LocalTree, store: Store, counts: Counts, trouble: WalkTrouble, step: Callable[[int], None]
-) -> Iterator[Row]:
+def census(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard = WHOLE) -> Iterator[Row]:
     """Walk first, list second: a key the application writes in between shows as extra and is settled by a second look.
 
-    `step` is told of keys done. Bounded memory: 25 bytes a local file.
+    Only the keys of the shard are counted and yielded. Bounded memory: 25 bytes a local file.
     """
+    tree, store = context.tree, context.store
     index = LocalIndex()
     for key, facts in tree.walk(trouble):
-        index.add(key, facts)
+        if shard.has(key):
+            index.add(key, facts)
     counts.local = index.files
-    for page in store.list(tree.keys.prefix):
+    for page in context.ahead(store.list(tree.keys.prefix)):
         for listed in page:
-            if not tree.keys.is_data(listed.key):
+            if not (tree.keys.is_data(listed.key) and shard.has(listed.key)):
                 continue
             local = index.match(listed.key)
             if local is None and not listed.facts.size and tree.is_directory(listed.key):
@@ -70,7 +71,7 @@ def census(
             counts.extra += local is None
             counts.sizes += local is not None and row.differs
             yield row
-        step(len(page))
+        context.progress.step(len(page))
     counts.missing = index.files - index.seen
     if counts.missing:
         for key, facts in tree.walk(WalkTrouble()):

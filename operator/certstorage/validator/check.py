@@ -1,52 +1,102 @@
-"""Are the two copies the same? A census of the listing, every difference confirmed, a sample of the rest read."""
+"""Are the two copies the same? Every key by its listing, every difference confirmed by its bytes, a sample read.
+
+census (walk, listing, ETags against the local files) → every difference looked at twice → a sample of what looks the
+same is read → verdict; the sample grows while it leaves the verdict open → causes and pattern.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from certstorage.validator.census import census
+from certstorage.validator.census import Counts, Row, census
 from certstorage.validator.context import Context
-from certstorage.validator.recover import Found, Limits, unknown, verdict
-from certstorage.validator.sampling import Sampler, Window
-from certstorage.validator.settle import Care, settle
-from certstorage.validator.verdict import Rule, Verdict
+from certstorage.validator.etag import Says
+from certstorage.validator.found import Found
+from certstorage.validator.guards import Limits
+from certstorage.validator.hashing import judged
+from certstorage.validator.keylist import KeyList
+from certstorage.validator.localtree import WalkTrouble
+from certstorage.validator.marks import Marks, mark
+from certstorage.validator.naming import name
+from certstorage.validator.reading import Reading, read_sample
+from certstorage.validator.sampling import WHOLE, Sampler, Shard, Window
+from certstorage.validator.settle import settle
+from certstorage.validator.verdict import Verdict, unknown
+
+_TRUST_AFTER = 64
+"""ETags that differ are confirmed by this many bodies before the others are."""
 
 
 @dataclass(frozen=True, slots=True)
-class CheckPlan:
+class Plan:
     """What a check is asked to do."""
 
     window: Window
     least: int
-    rule: Rule
-    care: Care
+    reading: Reading
     limits: Limits
+    shard: Shard = WHOLE
 
 
-def check(context: Context, plan: CheckPlan, found: Found) -> Verdict:
-    """Run it; nothing is written anywhere. What is learned on the way is in `found`.
+def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
+    """Run it; nothing is written to either side. What is learned on the way is in `found`.
 
     Raises:
         StoreError, LocalError: a side cannot be read at all; nothing is known.
         Cancelled: asked to stop.
     """
-    context.tree.check()
-    context.progress.phase("census", None)
     sampler = Sampler(plan.window, plan.least)
-    differing: list[str] = []
-    for row in census(context.tree, context.store, found.counts, found.trouble, context.progress.step):
-        if row.differs:
-            differing.append(row.key)
+    differing, doubted = KeyList(), KeyList()
+    context.progress.phase("census", None)
+    for one in judged(_rows(context, found.counts, found.trouble, plan.shard), context, marks):
+        if one.row.differs:
+            differing.append(one.row.key)
+        elif one.says is Says.DIFFERENT:
+            doubted.append(one.row.key)
         else:
-            sampler.offer(row.key)
-    found.at_risk_keys, found.rest_keys = len(differing), sampler.seen
+            found.census_methods[one.method if one.says is Says.EQUAL else "none"] += 1
+            sampler.offer(one.row.key, mark("body", one.row) if marks.kept else b"")
     if found.trouble.count:
         return unknown("LocalTreeUnreadable", f"{found.trouble.count} entries: {found.trouble.first[0]}")
     if refusal := plan.limits.refusal(found.counts):
         return unknown(*refusal)
-    context.progress.phase("differing", len(differing))
-    found.at_risk = settle(differing, context, plan.care)
-    sample = sampler.sample()
-    context.progress.phase("sample", len(sample))
-    found.rest = settle(sample, context, plan.care)
-    return verdict(found, plan.rule)
+    care = plan.reading.care
+    context.progress.phase("differing", len(differing) + len(doubted))
+    settle(differing, context, care, found.at_risk)
+    rest_of_doubted = _judge_etags(doubted, context, plan, found)
+    for key in rest_of_doubted:
+        sampler.offer(key)
+    found.at_risk.keys = len(differing) + len(doubted) - len(rest_of_doubted)
+    at_risk = {look.key for look in found.at_risk.mismatches}
+
+    def rest() -> Iterator[str]:
+        again = _rows(context, Counts(), WalkTrouble(), plan.shard)
+        return (row.key for row in again if not row.differs and row.key not in at_risk)
+
+    verdict = read_sample(context, plan.reading, sampler, found, marks=marks, rest=rest)
+    name(context, care, found)
+    return verdict
+
+
+def _rows(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard) -> Iterator[Row]:
+    return census(context, counts, trouble, shard)
+
+
+def _judge_etags(doubted: KeyList, context: Context, plan: Plan, found: Found) -> KeyList:
+    """Confirm ETags that differ by the bodies. Where the first of them prove that ETags are no MD5s here (SSE-KMS,
+    SSE-C), the others are left to the sample, and returned.
+    """
+    care = plan.reading.care
+    keys = iter(doubted)
+    before = found.at_risk.same
+    settle(islice(keys, _TRUST_AFTER), context, care, found.at_risk)
+    left = KeyList()
+    if len(doubted) > _TRUST_AFTER and found.at_risk.same - before > _TRUST_AFTER / 2:
+        found.etags_trusted = False
+        for key in keys:
+            left.append(key)
+    else:
+        settle(keys, context, care, found.at_risk)
+    return left

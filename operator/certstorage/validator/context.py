@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from certstorage.validator.localtree import LocalTree
-from certstorage.validator.pool import spread
+from certstorage.validator.pool import ahead, spread
 from certstorage.validator.store import Store
 from certstorage.validator.throttle import Cancelled, Throttle
 
@@ -40,9 +40,13 @@ class Context:
     progress: Progress
     now: Callable[[], datetime]
 
-    def spread(self, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-        """`work` over `items`, many at once, in no particular order."""
-        return spread(work, items, self.throttle, self.workers)
+    def spread(self, work: Callable[[_In], _Out], items: Iterable[_In], batch: int = 4) -> Iterator[_Out]:
+        """`work` over `items`, many at once, in no particular order; threads take `batch` items at a time."""
+        return spread(work, items, self.throttle, workers=self.workers, batch=batch)
+
+    def ahead(self, pages: Iterator[_In]) -> Iterator[_In]:
+        """The same pages, fetched ahead by a thread of their own."""
+        return ahead(pages, self.throttle)
 
     def wait(self, seconds: float) -> None:
         """Wait, unless asked to stop.

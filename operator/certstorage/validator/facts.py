@@ -68,16 +68,43 @@ class Method(StrEnum):
     NONE = "none"
 
 
+class Cause(StrEnum):
+    """What is wrong, as far as the bytes and the times tell."""
+
+    NONE = ""
+    MISSING = "missing_in_s3"
+    EXTRA = "extra_in_s3"
+    UNDELETED = "undeleted"
+    """In S3 only, and its directory changed since the object was written: the file was deleted, the object was not."""
+    STALE = "stale"
+    """S3 holds other bytes and the local file is the newer one: an overwrite that did not arrive."""
+    CONTENT = "content"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    ZERO_TAIL = "zero_tail"
+    TRAILING = "trailing_bytes"
+    AWS_CHUNKED = "aws_chunked"
+    """The framing of a chunked upload was stored as if it were content."""
+    ERROR_DOCUMENT = "error_document"
+    GZIPPED = "gzipped"
+    LINE_ENDINGS = "line_endings"
+    SWAPPED = "swapped"
+    """These are the bytes of another key."""
+    LOCAL_DAMAGED = "local_damaged"
+    """The local file is no whole document, the object is one: left for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One comparison of one key. `detail` is for people; `cause` names the damage where the bytes tell."""
+    """One comparison of one key. `digest`: MD5 of the object's bytes where they differ; `detail` is for people."""
 
     key: str
     outcome: Outcome
     local: LocalFacts | None = None
     remote: RemoteFacts | None = None
     method: Method = Method.NONE
-    cause: str = ""
+    cause: Cause = Cause.NONE
+    digest: str = ""
     detail: str = ""
 
     @property

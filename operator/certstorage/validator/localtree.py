@@ -5,11 +5,33 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from certstorage.validator.facts import LocalFacts
 from certstorage.validator.keys import KeyMap, UnmappableKeyError, hidden
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open file and the facts it was opened under."""
+
+    handle: int
+    facts: LocalFacts
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes more, fewer only at the end."""
+        data = os.read(self.handle, size)
+        if len(data) in (0, size):
+            return data
+        pieces = [data]
+        left = size - len(data)
+        while left and (data := os.read(self.handle, left)):
+            pieces.append(data)
+            left -= len(data)
+        return b"".join(pieces)
 
 
 class LocalError(Exception):
@@ -36,17 +58,23 @@ class WalkTrouble:
 
 @dataclass(frozen=True, slots=True)
 class LocalTree:
-    """The files below a root, each by its key."""
+    """The files below a root, each by its key. `anchor` is the identity of the root when the run began."""
 
     keys: KeyMap
+    anchor: tuple[int, int]
 
-    def check(self) -> None:
-        """Raise LocalError unless the root is a directory that can be listed."""
+    @classmethod
+    def open(cls, keys: KeyMap) -> LocalTree:
+        """The tree at its root.
+
+        Raises:
+            LocalError: there is no directory, or it cannot be listed.
+        """
         try:
-            with os.scandir(self.keys.root):
-                return
+            with os.scandir(keys.root):
+                return cls(keys, _anchor(keys.root))
         except OSError as error:
-            raise LocalError(f"local tree {self.keys.root}: {error.strerror}") from error
+            raise LocalError(f"local tree {keys.root}: {error.strerror}") from error
 
     def walk(self, trouble: WalkTrouble) -> Iterator[tuple[str, LocalFacts]]:
         """Every regular file, a directory at a time; what cannot be read or named goes to `trouble`.
@@ -83,19 +111,37 @@ class LocalTree:
             except OSError as error:
                 trouble.note(f"{relative or '.'}: {error.strerror}")
 
+    def folder(self, folder: str) -> Iterator[str]:
+        """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none."""
+        top = self.keys.prefix.rstrip("/")
+        path = self.keys.root if folder == top else self._path(folder)
+        if path is None:
+            return
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if not hidden(entry.name) and entry.is_file(follow_symlinks=False):
+                        yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/"))
+        except (OSError, UnmappableKeyError):
+            return
+
     def stat(self, key: str) -> LocalFacts | None:
         """The file of a key, None if there is none.
 
         Raises:
-            LocalError: something is there that is not a readable regular file, or it cannot be known.
+            LocalError: something is there that is not a readable regular file, or it cannot be known; also when the
+                root is another one by now: what a lost mount hides was not deleted.
         """
         path = self._path(key)
         if path is None:
             return None
         try:
-            found = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            try:
+                found = os.lstat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                if _anchor(self.keys.root) != self.anchor:
+                    raise LocalError(f"local tree {self.keys.root}: no longer the one the run began with") from None
+                return None
         except OSError as error:
             raise LocalError(f"{path}: {error.strerror}") from error
         if not stat.S_ISREG(found.st_mode):
@@ -107,52 +153,70 @@ class LocalTree:
         path = self._path(key.rstrip("/"))
         return path is not None and os.path.isdir(path)  # noqa: PTH112 - the hot path knows strings only
 
-    def read(self, key: str) -> tuple[LocalFacts, bytes] | None:
-        """The bytes of a file together with the facts they were read under, None if there is no file.
-
-        Raises:
-            FileChangedError: it was written meanwhile.
-            LocalError: it cannot be read.
-        """
-        chunks: list[bytes] = []
-        facts = self.scan(key, chunks.append)
-        return None if facts is None else (facts, b"".join(chunks))
-
-    def scan(self, key: str, sink: Callable[[bytes], object], chunk: int = 1 << 20) -> LocalFacts | None:
-        """Feed a file to `sink` in chunks of bounded size; otherwise as `read`."""
+    def emptied_since(self, key: str, moment: datetime) -> bool:
+        """Whether the directory that would hold the file exists and had an entry added or removed since."""
         path = self._path(key)
         if path is None:
-            return None
+            return False
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            return os.stat(path.rpartition("/")[0]).st_mtime > moment.timestamp()  # noqa: PTH116 - strings, as above
+        except OSError:
+            return False
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[OpenFile | None]:
+        """A file to read, None if there is none; leaving it checks that nobody wrote to it meanwhile.
+
+        Raises:
+            FileChangedError: it was written, replaced or deleted meanwhile.
+            LocalError: it cannot be read.
+        """
+        path = self._path(key)
+        handle = -1
+        try:
+            if path is not None:
+                handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            path = None
         except OSError as error:
             raise LocalError(f"{path}: {_reason(error)}") from error
+        if path is None:
+            yield None
+            return
         try:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
                 raise LocalError(f"{path}: not a regular file")
-            left = before.st_size
-            while left > 0:
-                data = os.read(handle, min(chunk, left))
-                if not data:
-                    break
-                left -= len(data)
-                sink(data)
-            if left or _facts(os.fstat(handle)) != _facts(before):
+            yield OpenFile(handle, _facts(before))
+            if _facts(os.fstat(handle)) != _facts(before):
                 raise FileChangedError(path)
         except OSError as error:
-            raise LocalError(f"{path}: {_reason(error)}") from error
+            if error.errno == errno.ESTALE:
+                raise FileChangedError(path) from error
+            raise LocalError(f"{path}: {error.strerror}") from error
         finally:
             os.close(handle)
-        return _facts(before)
+
+    def read(self, key: str) -> tuple[LocalFacts, bytes] | None:
+        """The bytes of a file together with the facts they were read under, None if there is no file; as `opened`."""
+        with self.opened(key) as file:
+            if file is None:
+                return None
+            data = file.read(file.facts.size)
+            if len(data) < file.facts.size:
+                raise FileChangedError(key)
+            return file.facts, data
 
     def _path(self, key: str) -> str | None:
         try:
             return self.keys.path(key)
         except UnmappableKeyError:
             return None
+
+
+def _anchor(root: str) -> tuple[int, int]:
+    found = os.stat(root)  # noqa: PTH116 - strings, as above
+    return found.st_dev, found.st_ino
 
 
 def _facts(found: os.stat_result) -> LocalFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 SCHEMA = "certstorage/receipt/v1"
@@ -36,7 +37,7 @@ def write(receipt: dict[str, object], path: Path) -> None:
     path.write_bytes(fitted(receipt))
 
 
-def default_path(environ: dict[str, str]) -> Path | None:
+def default_path(environ: Mapping[str, str]) -> Path | None:
     """CERT_TERMINATION_MESSAGE, else the kubelet's default where there is one to write to."""
     if named := environ.get("CERT_TERMINATION_MESSAGE"):
         return Path(named)

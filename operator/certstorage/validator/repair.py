@@ -1,131 +1,115 @@
-"""Making the bucket what the local tree says, without ever losing what the application writes meanwhile.
-
-Every write carries a condition (If-None-Match: * where nothing was seen, If-Match: <ETag> where something was), so a
-newer dual-write is never overwritten; the local file is looked at again after each PUT, and a version of ours whose
-file was deleted meanwhile is taken back. Nothing is deleted plainly: an object that should be gone is copied under the
-quarantine prefix first. The local tree is never written.
-"""
+"""Repair what a report names: each key looked at twice again first, so an old report does no harm."""
 
 from __future__ import annotations
 
-import hashlib
-import re
+import json
 from dataclasses import dataclass
-from enum import StrEnum
+from itertools import islice
+from pathlib import Path
 
-from certstorage.validator.facts import Look, Outcome
-from certstorage.validator.localtree import FileChangedError, LocalError, LocalTree
-from certstorage.validator.store import Fault, Store, StoreError
+from certstorage.validator.context import Context
+from certstorage.validator.facts import Outcome
+from certstorage.validator.found import Found
+from certstorage.validator.localtree import WalkTrouble
+from certstorage.validator.mender import Mender
+from certstorage.validator.probe import probe
+from certstorage.validator.report import SCHEMA
+from certstorage.validator.settings import Settings, UsageError
+from certstorage.validator.settle import Care, settle
+from certstorage.validator.verdict import Status, Verdict, unknown
 
-_MD5 = re.compile(r"[0-9a-f]{32}")
-_PDF = b"%PDF-"
-
-
-class Act(StrEnum):
-    """What was done about one key."""
-
-    UPLOADED = "uploaded"
-    QUARANTINED = "quarantined"
-    TAKEN_BACK = "taken_back"
-    """Uploaded, then removed again: the application had deleted the file meanwhile."""
-    OVERTAKEN = "overtaken"
-    """Someone else wrote it meanwhile; nothing was changed, to be looked at again."""
-    LOCAL_SUSPECT = "local_suspect"
-    """The local file is damaged and the object is not: left for a person."""
-    FAILED = "failed"
-    NOTHING = "nothing"
+_SHRUNKEN = 0.5
+"""A local tree of less than this share of the files it had when the report was written is not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """One act. `etag` is that of the version we wrote."""
+class Named:
+    """What a report names: the keys to repair and how many files the local tree had."""
 
-    key: str
-    act: Act
-    etag: str = ""
-    detail: str = ""
+    keys: list[str]
+    local: int
 
 
 @dataclass(frozen=True, slots=True)
-class Mender:
-    """Repairs one key at a time. `quarantine` is a key prefix outside every census, ending in "/"."""
+class Plan:
+    """What a repair is asked to do. Without `apply` nothing is written: the report says what would be."""
 
-    tree: LocalTree
-    store: Store
+    named: Named
+    apply: bool
+    most: int
+    care: Care
+    own_prefix: str
     quarantine: str
 
-    def mend(self, found: Look) -> Done:
-        """Act on a mismatch that was seen twice; anything else is left alone.
 
-        Raises:
-            StoreError: a fault every further request would meet.
-        """
-        try:
-            if found.outcome in (Outcome.MISSING, Outcome.DIFFERENT):
-                return self._upload(found)
-            if found.outcome is Outcome.EXTRA:
-                return self._put_away(found)
-        except StoreError as error:
-            if error.fault.hopeless:
-                raise
-            act = Act.OVERTAKEN if error.fault is Fault.CHANGED else Act.FAILED
-            return Done(found.key, act, detail=str(error))
-        except FileChangedError:
-            return Done(found.key, Act.OVERTAKEN, detail="the local file changed")
-        except LocalError as error:
-            return Done(found.key, Act.FAILED, detail=str(error))
-        return Done(found.key, Act.NOTHING)
+def named_in(path: Path, settings: Settings, *, outcomes: frozenset[Outcome], prefix: str = "") -> Named:
+    """The mismatches of a report, those of the outcomes asked for and under `prefix`.
 
-    def take_back(self, done: Done) -> Done:
-        """The late look at an upload: remove our version if its file is gone and nobody wrote since."""
-        try:
-            if self.tree.stat(done.key) is None:
-                self.store.delete(done.key, etag=done.etag)
-                return Done(done.key, Act.TAKEN_BACK)
-        except LocalError as error:
-            return Done(done.key, Act.FAILED, done.etag, str(error))
-        except StoreError as error:
-            if error.fault.hopeless:
-                raise
-            return done if error.fault is Fault.CHANGED else Done(done.key, Act.FAILED, done.etag, str(error))
-        return done
+    Raises:
+        UsageError: it is no report of ours, or of another bucket, prefix or tree.
+    """
+    try:
+        document = json.loads(path.read_text())
+        if document.get("schema") != SCHEMA:
+            raise UsageError(f"{path} is no {SCHEMA}")
+        for field, ours in (("bucket", settings.bucket), ("prefix", settings.prefix), ("root", str(settings.root))):
+            if document[field] != ours:
+                raise UsageError(f"{path} is about {field} {document[field]!r}, not {ours!r}")
+        details = document["mismatch_details"]
+        keys = [one["key"] for one in details if one["outcome"] in outcomes and one["key"].startswith(prefix)]
+        return Named(keys, int(document["population"]["local"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} cannot be read as a report: {error}") from error
 
-    def _upload(self, found: Look) -> Done:
-        local = self.tree.read(found.key)
-        if local is None:
-            return Done(found.key, Act.OVERTAKEN, detail="the local file was deleted")
-        facts, data = local
-        if found.remote is not None and self._is_suspect(found.key, data):
-            return Done(found.key, Act.LOCAL_SUSPECT, detail="the local file is no PDF, the object is one")
-        etag = self.store.put(found.key, data, replacing=found.remote.etag if found.remote else None)
-        after = self.tree.stat(found.key)
-        if after is None:
-            self.store.delete(found.key, etag=etag)
-            return Done(found.key, Act.TAKEN_BACK, etag)
-        if after != facts:
-            return Done(found.key, Act.OVERTAKEN, etag, "the local file changed while it was uploaded")
-        if _MD5.fullmatch(etag) and etag != hashlib.md5(data, usedforsecurity=False).hexdigest():
-            return Done(found.key, Act.UPLOADED, etag, "stored under an ETag that is not its MD5")
-        return Done(found.key, Act.UPLOADED, etag)
 
-    def _put_away(self, found: Look) -> Done:
-        assert found.remote is not None
-        target = f"{self.quarantine}{found.key}"
-        self.store.copy(found.key, target)
-        copied = self.store.head(target)
-        if copied is None or copied.size != found.remote.size:
-            return Done(found.key, Act.OVERTAKEN, detail="the object changed while it was copied")
-        if self.tree.stat(found.key) is not None:
-            return Done(found.key, Act.OVERTAKEN, detail="the local file is back")
-        self.store.delete(found.key, etag=found.remote.etag)
-        back = self.tree.read(found.key)
-        if back is not None:
-            etag = self.store.put(found.key, back[1], replacing=None)
-            return Done(found.key, Act.OVERTAKEN, etag, "the local file came back")
-        return Done(found.key, Act.QUARANTINED, detail=target)
+def repair(context: Context, plan: Plan, found: Found) -> Verdict:
+    """Run it: PASS when nothing that was named differs any more.
 
-    def _is_suspect(self, key: str, data: bytes) -> bool:
-        if not key.lower().endswith(".pdf") or data.startswith(_PDF):
-            return False
-        remote = self.store.get(key)
-        return remote is not None and remote.data.startswith(_PDF)
+    Raises:
+        StoreError, LocalError: a side cannot be read at all; nothing is known.
+        Cancelled: asked to stop; what was done is done, and a repetition goes on where this one ended.
+    """
+    found.counts.local = sum(1 for _ in context.tree.walk(WalkTrouble()))
+    if found.counts.local < _SHRUNKEN * plan.named.local:
+        files = f"{found.counts.local} files, {plan.named.local} when the report was written"
+        return unknown("LocalTreeShrunken", f"the local tree holds {files}: wrong mount?")
+    mender = _mender(context, plan, found)
+    if isinstance(mender, Verdict):
+        return mender
+    keys = list(islice(plan.named.keys, plan.most))
+    found.at_risk.keys = len(keys)
+    context.progress.phase("repair", len(keys))
+    settle(keys, context, plan.care, found.at_risk, mender=mender)
+    return _judge(plan, found, len(plan.named.keys) - len(keys))
+
+
+def _mender(context: Context, plan: Plan, found: Found) -> Mender | Verdict | None:
+    if not plan.apply:
+        return None
+    found.probe = probe(context.store, plan.own_prefix, rounds=1, interval_seconds=0, wait=context.wait)
+    if not found.probe.ok:
+        return unknown("ProbeFailed", f"the canary failed: {found.probe.failures[-1]}")
+    if not found.probe.conditional_put:
+        return unknown("NoConditionalWrites", "the endpoint ignores If-Match: an upload could undo a newer write")
+    return Mender(context.tree, context.store, plan.quarantine, found.probe.conditional_delete)
+
+
+def _judge(plan: Plan, found: Found, left: int) -> Verdict:
+    differ, unclear = len(found.at_risk.mismatches), len(found.at_risk.unknown)
+    rate = differ / found.at_risk.checked if found.at_risk.checked else 0.0
+    upper = (differ + unclear) / found.at_risk.checked if found.at_risk.checked else 0.0
+
+    def say(status: Status, detail: str, message: str) -> Verdict:
+        return Verdict(status, detail, message, rate, upper)
+
+    if not plan.apply and differ:
+        return say(Status.FAIL, "DryRun", f"{differ} would be repaired; give --apply to do it")
+    if differ:
+        return say(Status.FAIL, "StillDiffers", f"{differ} still differ")
+    if left:
+        return say(Status.FAIL, "MoreToRepair", f"{left} were left for the next run by --max-repairs")
+    if unclear:
+        return say(Status.INCONCLUSIVE, "Errors", f"{unclear} could not be verified")
+    return say(Status.PASS, "Clean", f"all {found.at_risk.same} keys that are still there are the same")

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 
 _SPAN = 1 << 64
 
 
 def place(key: str, salt: str = "") -> int:
-    """Where a key stands in the circle of 2**64 places."""
-    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt.encode()[:64]).digest()
+    """Where a key stands on the circle of 2**64 places."""
+    digest = blake2b(key.encode(), digest_size=8, key=salt.encode()[:64]).digest()
     return int.from_bytes(digest, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `count` parts of all keys, by their hash; `index` counts from 0."""
+
+    index: int = 0
+    count: int = 1
+
+    def has(self, key: str) -> bool:
+        """Whether a key belongs to it."""
+        return self.count == 1 or place(key, "shard") % self.count == self.index
+
+
+WHOLE = Shard()
+"""All keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +54,49 @@ class Window:
         return ((place(key, self.salt) - int(self.start * _SPAN)) % _SPAN) / _SPAN
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, order=True)
+class Chosen:
+    """A key to read: how far it stands behind the start of the window, whether inside, and its mark if one is kept."""
+
+    distance: float
+    key: str
+    inside: bool = True
+    mark: bytes = b""
+
+
 class Sampler:
-    """Collects the sample of a stream: the whole window, and the keys that follow it up to a least number."""
+    """Collects the sample of a stream: the whole window, and the keys that follow it up to a least number.
 
-    window: Window
-    least: int
-    inside: list[str] = field(default_factory=list)
-    seen: int = 0
-    _next: list[tuple[float, str]] = field(default_factory=list)
+    So the sample is every key no farther than `reach` behind the start of the window, whatever came in which order.
+    """
 
-    def offer(self, key: str) -> None:
+    def __init__(self, window: Window, least: int) -> None:
+        self.window = window
+        self.least = least
+        self.seen = 0
+        self._inside: list[Chosen] = []
+        self._behind: list[tuple[float, Chosen]] = []
+
+    def offer(self, key: str, mark: bytes = b"") -> None:
         """Consider one more key."""
         self.seen += 1
         distance = self.window.distance(key)
         if distance < self.window.rate:
-            self.inside.append(key)
-            while self._next and len(self.inside) + len(self._next) > self.least:
-                heapq.heappop(self._next)
-        elif len(self.inside) + len(self._next) < self.least:
-            heapq.heappush(self._next, (-distance, key))
-        elif self._next and -self._next[0][0] > distance:
-            heapq.heapreplace(self._next, (-distance, key))
+            self._inside.append(Chosen(distance, key, True, mark))
+            while self._behind and len(self._inside) + len(self._behind) > self.least:
+                heapq.heappop(self._behind)
+        elif len(self._inside) + len(self._behind) < self.least:
+            heapq.heappush(self._behind, (-distance, Chosen(distance, key, False, mark)))
+        elif self._behind and -self._behind[0][0] > distance:
+            heapq.heapreplace(self._behind, (-distance, Chosen(distance, key, False, mark)))
 
-    def sample(self) -> list[str]:
-        """The keys to read, those of the window first, then the nearest behind it."""
-        return [*self.inside, *(key for _, key in sorted(self._next, reverse=True))]
+    def sample(self) -> list[Chosen]:
+        """The keys to read, nearest to the start first."""
+        return sorted([*self._inside, *(chosen for _, chosen in self._behind)])
 
-
-def sample_of(keys: Iterable[str], window: Window, least: int) -> list[str]:
-    """The sample of some keys."""
-    sampler = Sampler(window, least)
-    for key in keys:
-        sampler.offer(key)
-    return sampler.sample()
+    @property
+    def reach(self) -> float:
+        """The distance up to which every key is in the sample; 1 when all are."""
+        if len(self._inside) + len(self._behind) == self.seen:
+            return 1.0
+        return max(self.window.rate, -self._behind[0][0] if self._behind else 0.0)

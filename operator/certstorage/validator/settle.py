@@ -6,14 +6,20 @@ looked at once more; a late look at every upload takes back what the application
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from certstorage.validator.compare import look
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Look, Outcome
-from certstorage.validator.repair import Act, Done, Mender
+from certstorage.validator.found import Settled
+from certstorage.validator.mender import Act, Done, Mender
+from certstorage.validator.throttle import Cancelled
+
+_BLOCK = 20_000
+"""Keys that are carried to their end before the next are begun: differences wait in memory for their second look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,105 +33,151 @@ class Care:
     rounds: int = 4
 
 
+def settle(
+    keys: Iterable[str],
+    context: Context,
+    care: Care,
+    result: Settled,
+    *,
+    mender: Mender | None = None,
+    same: Callable[[str], object] = lambda key: None,
+) -> None:
+    """Look at every key, again at every difference, and mend what is confirmed if there is a mender.
+
+    What comes of it is added to `result`; `same` is told of each key found equal.
+
+    Raises:
+        StoreError: a fault every request meets.
+        Cancelled: asked to stop; what still awaited its second look counts as in flight.
+    """
+    source = iter(keys)
+    while block := list(islice(source, _BLOCK)):
+        _Block(context, care, result, mender, same).settle(block)
+
+
 @dataclass(slots=True)
-class Settled:
-    """What many keys came to, in objects, with every look that is not a plain "same"."""
+class _Case:
+    """A key whose first look found no equality. `doubtful`: it could not be read, or came with changing bytes."""
 
-    same: int = 0
-    gone: int = 0
-    in_flight: list[Look] = field(default_factory=list)
-    mismatches: list[Look] = field(default_factory=list)
-    unknown: list[Look] = field(default_factory=list)
-    done: list[Done] = field(default_factory=list)
+    first: Look
+    last: Look
+    doubtful: bool = False
 
-    @property
-    def checked(self) -> int:
-        """Keys with a result: equal, different, or not to be known."""
-        return self.same + len(self.mismatches) + len(self.unknown)
-
-    def acts(self, act: Act) -> int:
-        """Keys with this act as their last."""
-        return sum(done.act is act for done in {done.key: done for done in self.done}.values())
+    def end(self) -> Look:
+        """What it comes to when there is no more time to look again."""
+        if not self.last.outcome.mismatch:
+            return self.last
+        if self.doubtful:
+            return replace(self.last, outcome=Outcome.ERROR, detail="seen once; other attempts failed or disagreed")
+        if self.last.local != self.first.local:
+            return replace(self.last, outcome=Outcome.IN_FLIGHT, detail="written to while it was compared")
+        return self.last
 
 
-def settle(keys: Iterable[str], context: Context, care: Care, mender: Mender | None = None) -> Settled:
-    """Look at every key, again at every difference, and mend what is confirmed if there is a mender."""
-    result = Settled()
-    pending = _first_looks(keys, context, result)
-    uploads: list[Done] = []
-    for _ in range(care.rounds if mender else 1):
-        if not pending and not uploads:
-            break
-        context.wait(care.pause_seconds)
-        if mender:
-            result.done += context.spread(mender.take_back, uploads)
-        uploads = []
-        still: list[Look] = []
-        for found, done in list(context.spread(lambda before: _again(before, context, care, mender), pending)):
-            if done is not None:
-                result.done.append(done)
-                if done.act is Act.UPLOADED:
-                    uploads.append(done)
-            if not _counted(found, result):
-                still.append(found)
-        pending = still
-    if mender and uploads:
-        context.wait(care.pause_seconds)
-        result.done += context.spread(mender.take_back, uploads)
-    for found in pending:
-        if found.outcome.mismatch:
-            result.mismatches.append(found)
-        elif found.outcome.unknown:
-            result.unknown.append(found)
+class _Block:
+    """Keys that are carried to their end together."""
+
+    def __init__(
+        self,
+        context: Context,
+        care: Care,
+        result: Settled,
+        mender: Mender | None,
+        same: Callable[[str], object],
+    ) -> None:
+        self._context = context
+        self._care = care
+        self._result = result
+        self._mender = mender
+        self._same = same
+        self._cases: dict[str, _Case] = {}
+        self._uploads: list[Done] = []
+
+    def settle(self, keys: list[str]) -> None:
+        """Look, wait, look again, until every key has its end."""
+        context, care = self._context, self._care
+        try:
+            for found in context.spread(self._look, keys):
+                context.progress.step(1, int(found.outcome.mismatch))
+                if not self._ended(found):
+                    self._cases[found.key] = _Case(found, found, found.outcome.unknown)
+            for _ in range(care.rounds):
+                if not self._cases:
+                    break
+                context.wait(care.pause_seconds)
+                self._take_back()
+                for case, found, done in context.spread(self._again, list(self._cases.values())):
+                    self._advance(case, found, done)
+            if self._uploads:
+                context.wait(care.pause_seconds)
+                self._take_back()
+        except Cancelled:
+            for case in self._cases.values():
+                stopped = "stopped before the second look"
+                self._result.note(replace(case.last, outcome=Outcome.IN_FLIGHT, detail=stopped))
+            raise
+        for case in self._cases.values():
+            self._result.note(case.end())
+
+    def _look(self, key: str) -> Look:
+        return look(key, self._context.tree, self._context.store)
+
+    def _ended(self, found: Look) -> bool:
+        if found.outcome is Outcome.SAME:
+            self._same(found.key)
+        elif found.outcome is not Outcome.GONE:
+            return False
+        self._result.note(found)
+        return True
+
+    def _again(self, case: _Case) -> tuple[_Case, Look, Done | None]:
+        """Look again; mend what looks the same as before and is still wrong."""
+        now = self._look(case.first.key)
+        if self._mender is None or not _confirmed(case.last, now) or self._young(now):
+            return case, now, None
+        done = self._mender.mend(now)
+        after = self._look(now.key)
+        return case, replace(after, detail=f"{done.act} {done.detail}".strip()), done
+
+    def _advance(self, case: _Case, found: Look, done: Done | None) -> None:
+        key = case.first.key
+        if done is not None:
+            self._result.acted(done)
+            if done.act is Act.UPLOADED:
+                self._uploads.append(done)
+        if self._ended(found):
+            del self._cases[key]
+        elif self._mender is None and _confirmed(case.last, found):
+            del self._cases[key]
+            in_flight = replace(found, outcome=Outcome.IN_FLIGHT, detail="too young to be judged")
+            self._result.note(in_flight if self._young(found) else found)
         else:
-            result.in_flight.append(found)
-    return result
+            other_bytes = case.last.identity == found.identity and case.last.digest != found.digest
+            case.doubtful |= found.outcome.unknown or (done is None and other_bytes)
+            case.last = found
+
+    def _take_back(self) -> None:
+        if self._mender is None:
+            return
+        mender = self._mender
+        for before, after in self._context.spread(lambda done: (done, mender.take_back(done)), self._uploads):
+            if after is not before:
+                self._result.acted(after, before)
+        self._uploads = []
+
+    def _young(self, found: Look) -> bool:
+        now = self._context.now()
+        times = [found.remote.modified] if found.remote else []
+        if found.local:
+            times.append(datetime.fromtimestamp(found.local.changed_ns / 1e9, tz=now.tzinfo))
+        return any(now - time < self._care.min_age for time in times)
 
 
-def _first_looks(keys: Iterable[str], context: Context, result: Settled) -> list[Look]:
-    pending: list[Look] = []
-    for found in _looks(keys, context):
-        if not _counted(found, result):
-            pending.append(found)
-        context.progress.step(1, int(found.outcome.mismatch))
-    return pending
-
-
-def _looks(keys: Iterable[str], context: Context) -> Iterator[Look]:
-    return context.spread(lambda key: look(key, context.tree, context.store), keys)
-
-
-def _counted(found: Look, result: Settled) -> bool:
-    if found.outcome is Outcome.SAME:
-        result.same += 1
-    elif found.outcome is Outcome.GONE:
-        result.gone += 1
-    else:
-        return False
-    return True
-
-
-def _again(before: Look, context: Context, care: Care, mender: Mender | None) -> tuple[Look, Done | None]:
-    now = look(before.key, context.tree, context.store)
-    if not now.outcome.mismatch:
-        return now, None
-    if now.identity != before.identity or _young(now, context.now(), care.min_age):
-        return replace(now, outcome=Outcome.IN_FLIGHT, detail="written to while it was compared"), None
-    if mender is None:
-        return now, None
-    done = mender.mend(now)
-    after = look(before.key, context.tree, context.store)
-    if after.outcome.mismatch and done.act is not Act.LOCAL_SUSPECT and done.act is not Act.FAILED:
-        after = replace(after, outcome=Outcome.IN_FLIGHT, detail=f"{done.act}: {done.detail}")
-    elif after.outcome.mismatch:
-        after = replace(after, detail=f"{done.act}: {done.detail}")
-    return after, done
-
-
-def _young(found: Look, now: datetime, min_age: timedelta) -> bool:
-    times = []
-    if found.local:
-        times.append(datetime.fromtimestamp(found.local.changed_ns / 1e9, tz=now.tzinfo))
-    if found.remote:
-        times.append(found.remote.modified)
-    return any(now - time < min_age for time in times)
+def _confirmed(before: Look, now: Look) -> bool:
+    """Whether both looks saw the very same difference."""
+    return (
+        before.outcome.mismatch
+        and now.outcome is before.outcome
+        and now.identity == before.identity
+        and now.digest == before.digest
+    )

@@ -21,6 +21,16 @@ def hypergeometric_cdf(seen: int, population: int, bad: int, sample: int) -> flo
     )
 
 
+def hypergeometric_tail(seen: int, population: int, bad: int, sample: int) -> float:
+    """P(at least `seen` bad in the sample): as above, from the other end, where it may be very small."""
+    least, most = max(0, sample - (population - bad)), min(bad, sample)
+    if seen <= least:
+        return 1.0
+    base = _log_choose(population, sample)
+    terms = (exp(_log_choose(bad, x) + _log_choose(population - bad, sample - x) - base) for x in range(seen, most + 1))
+    return min(1.0, fsum(terms))
+
+
 def most_bad(seen: int, sample: int, population: int, alpha: float) -> int:
     """The most bad objects a population may hold that still show `seen` or fewer with a probability above alpha.
 

@@ -22,6 +22,8 @@ class Fault(StrEnum):
     THROTTLED = "Throttled"
     UNAVAILABLE = "Unavailable"
     """5xx, timeouts, refused or dropped connections, after all retries."""
+    SILENT = "EndpointSilent"
+    """Nothing at all succeeds any more: no reachable endpoint, or one that only refuses work."""
     UNADDRESSABLE = "UnaddressableKey"
     REFUSED = "Refused"
 
@@ -33,7 +35,7 @@ class Fault(StrEnum):
     @property
     def hopeless(self) -> bool:
         """Whether every further request will meet the same."""
-        return self in (Fault.NO_BUCKET, Fault.CREDENTIALS, Fault.CLOCK)
+        return self in (Fault.NO_BUCKET, Fault.CREDENTIALS, Fault.CLOCK, Fault.SILENT)
 
 
 class StoreError(Exception):
@@ -46,6 +48,10 @@ class StoreError(Exception):
         self.retry_after = retry_after
 
 
+BIG = 8 << 20
+"""Objects of more bytes than this are compared piece by piece."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One row of a listing."""
@@ -56,10 +62,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An object with its bytes."""
+    """An object with its bytes; `data` is None when it is larger than BIG, and is to be read by `chunks`."""
 
     facts: RemoteFacts
-    data: bytes
+    data: bytes | None
 
 
 class Store(Protocol):
@@ -72,7 +78,7 @@ class Store(Protocol):
         """The facts of an object."""
 
     def get(self, key: str) -> Body | None:
-        """An object with its bytes, all in memory."""
+        """An object with its bytes, all in memory unless it is larger than BIG."""
 
     def chunks(self, key: str) -> tuple[RemoteFacts, Iterator[bytes]] | None:
         """A large object, a piece at a time."""

@@ -9,48 +9,81 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from certstorage.validator.store import StoreError
+from certstorage.validator.store import Fault, StoreError
 
 _T = TypeVar("_T")
 _FEWEST = 4
+_BEGIN = 16
 _CALM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often and how long a failing request is repeated: full jitter between 0 and the doubled delay."""
+    """How often and how long a failing request is repeated: full jitter between 0 and the doubled delay.
 
-    attempts: int = 8
+    When nothing at all succeeded for `silence_seconds` although requests were made, the endpoint counts as gone.
+    """
+
+    attempts: int = 10
     first_seconds: float = 0.1
     longest_seconds: float = 10.0
-    budget_seconds: float = 90.0
+    silence_seconds: float = 60.0
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: someone asked us to stop
     """The run was asked to end."""
 
 
+class Bucket:
+    """A token bucket: `rate` tokens a second, at most one second's worth saved up. Rate 0 means no limit."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens = rate
+        self._filled_at = clock()
+
+    def take(self, tokens: float) -> float:
+        """Take tokens, on credit if need be; returns the seconds to wait before using them."""
+        if not self._rate:
+            return 0.0
+        with self._lock:
+            now = self._clock()
+            self._tokens = min(self._rate, self._tokens + (now - self._filled_at) * self._rate)
+            self._filled_at = now
+            self._tokens -= tokens
+            return max(0.0, -self._tokens / self._rate)
+
+
 class Throttle:
     """Repeats what is worth repeating and keeps the number of requests under way near what the endpoint bears.
 
     `limit` is halved (at most once a second) when the endpoint pushes back and grows by one for each `limit` requests
-    that went well: what TCP does, for requests.
+    that went well: what TCP does, for requests. A Retry-After holds back every request, not only the one that was told.
     """
 
     def __init__(
         self,
         most: int = 64,
+        *,
         patience: Patience = Patience(),
-        clock: Callable[[], float] = time.monotonic,
+        requests: Bucket | None = None,
+        data: Bucket | None = None,
         stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most = most
         self._patience = patience
         self._clock = clock
+        self._requests = requests or Bucket(0)
+        self._data = data or Bucket(0)
         self.stop = stop or threading.Event()
         self._lock = threading.Lock()
-        self._limit = float(min(most, 32))
+        self._limit = float(min(most, _BEGIN))
         self._halved_at = float("-inf")
+        self._not_before = float("-inf")
+        self._silent_since: float | None = None
         self.repeats = 0
 
     @property
@@ -62,38 +95,50 @@ class Throttle:
         """Do it, again if need be.
 
         Raises:
-            StoreError: the last one, when it is not worth repeating or patience ran out.
+            StoreError: the last one, when it is not worth repeating or patience ran out; SILENT when nothing else
+                succeeds any more either.
             Cancelled: the run was stopped between attempts.
         """
-        started = self._clock()
         number = 0
         while True:
             number += 1
+            self._pause(max(self._requests.take(1), self._not_before - self._clock()))
+            began = self._clock()
             try:
                 result = attempt()
             except StoreError as error:
                 if not error.fault.worth_repeating:
+                    self._silent_since = None
                     raise
-                self._push_back()
-                spent = self._clock() - started
-                if number >= self._patience.attempts or spent > self._patience.budget_seconds:
+                self._push_back(error, began)
+                if number >= self._patience.attempts:
                     raise
-                self._wait(number, error.retry_after)
+                longest = min(self._patience.first_seconds * 2 ** (number - 1), self._patience.longest_seconds)
+                self._pause(random.uniform(0, longest))  # noqa: S311 - jitter
             else:
+                self._silent_since = None
                 if self._limit < self._most:
                     self._limit += 1 / self._limit
                 return result
 
-    def _wait(self, number: int, told: float | None) -> None:
-        longest = min(self._patience.first_seconds * 2 ** (number - 1), self._patience.longest_seconds)
-        seconds = told if told is not None else random.uniform(0, longest)  # noqa: S311 - jitter
-        if self.stop.wait(min(seconds, self._patience.budget_seconds)):
+    def moved(self, size: int) -> None:
+        """So many bytes were sent or received; waits where there is a limit to it."""
+        self._pause(self._data.take(size))
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0 and self.stop.wait(seconds):
             raise Cancelled
 
-    def _push_back(self) -> None:
+    def _push_back(self, error: StoreError, began: float) -> None:
         with self._lock:
             self.repeats += 1
             now = self._clock()
+            if error.retry_after is not None:
+                self._not_before = max(self._not_before, now + error.retry_after)
             if now - self._halved_at >= _CALM_SECONDS:
                 self._halved_at = now
-                self._limit = max(float(_FEWEST), self._limit / 2)
+                self._limit = max(float(min(_FEWEST, self._most)), self._limit / 2)
+            if self._silent_since is None:
+                self._silent_since = began
+            if now - self._silent_since > self._patience.silence_seconds:
+                raise StoreError(Fault.SILENT, f"nothing but failures for {now - self._silent_since:.0f} s: {error}")

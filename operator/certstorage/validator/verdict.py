@@ -61,6 +61,8 @@ class Verdict:
     upper: float
     grow: bool = False
     """Whether a larger sample could still decide it."""
+    judged: bool = True
+    """Whether it rests on counts at all; not, when the run ended before there were any."""
 
 
 def decide(at_risk: Stratum, rest: Stratum, rule: Rule, looks: int = 1) -> Verdict:
@@ -90,3 +92,8 @@ def decide(at_risk: Stratum, rest: Stratum, rule: Rule, looks: int = 1) -> Verdi
         message = f"{rest.checked} objects bound the mismatches only to {upper:.3%}"
         return say(Status.INCONCLUSIVE, "Errors" if whole else "SampleTooSmall", message, grow=not whole)
     return say(Status.PASS, "Clean" if not rate else "BelowThreshold", f"{rate:.3%} differ, at most {upper:.3%}")
+
+
+def unknown(detail: str, message: str) -> Verdict:
+    """The verdict of a run that could not decide."""
+    return Verdict(Status.INCONCLUSIVE, detail, message, 0.0, 1.0, judged=False)

@@ -1,0 +1,123 @@
+"""What a run found, filled as it goes, so that a run that is stopped can still report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from certstorage.validator.census import Counts
+from certstorage.validator.facts import Look, Outcome
+from certstorage.validator.findings import Finding
+from certstorage.validator.localtree import WalkTrouble
+from certstorage.validator.mender import Act, Done
+from certstorage.validator.pattern import Pattern, Populations
+from certstorage.validator.probe import Probe
+from certstorage.validator.verdict import Stratum
+
+MOST_KEPT = 10_000
+"""Looks of one kind that are kept with all they say; the others are counted."""
+
+
+@dataclass(slots=True)
+class Noted:
+    """Looks of one kind: how many, and the first of them."""
+
+    count: int = 0
+    first: list[Look] = field(default_factory=list)
+
+    def add(self, look: Look) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.first) < MOST_KEPT:
+            self.first.append(look)
+
+    def __iter__(self) -> Iterator[Look]:
+        return iter(self.first)
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@dataclass(slots=True)
+class Settled:
+    """What the keys of one stratum came to, in objects. `keys`: how many belong to it."""
+
+    keys: int = 0
+    same: int = 0
+    gone: int = 0
+    unverified: int = 0
+    in_flight: Noted = field(default_factory=Noted)
+    mismatches: Noted = field(default_factory=Noted)
+    unknown: Noted = field(default_factory=Noted)
+    methods: Counter[str] = field(default_factory=Counter)
+    acts: Counter[Act] = field(default_factory=Counter)
+    done: list[Done] = field(default_factory=list)
+
+    @property
+    def checked(self) -> int:
+        """Keys with a result: equal, different, or not to be known."""
+        return self.same + len(self.mismatches) + len(self.unknown)
+
+    def note(self, look: Look) -> None:
+        """Count the last look at a key."""
+        if look.outcome is Outcome.SAME:
+            self.same += 1
+            self.methods[look.method] += 1
+        elif look.outcome is Outcome.GONE:
+            self.gone += 1
+        elif look.outcome.mismatch:
+            self.mismatches.add(look)
+        elif look.outcome.unknown:
+            self.unknown.add(look)
+            self.unverified += look.outcome is Outcome.UNVERIFIED
+        else:
+            self.in_flight.add(look)
+
+    def acted(self, done: Done, before: Done | None = None) -> None:
+        """Count what was done about a key, instead of what was done `before`."""
+        if before is not None:
+            self.acts[before.act] -= 1
+        self.acts[done.act] += 1
+        if len(self.done) < MOST_KEPT:
+            self.done.append(done)
+
+    def in_full(self) -> Stratum:
+        """For the verdict: every key of it was looked at, and those with a result are all there is to judge."""
+        return Stratum(self.checked, self.checked, len(self.mismatches), len(self.unknown))
+
+    def sampled(self) -> Stratum:
+        """For the verdict: a sample of its keys was looked at."""
+        population = max(self.checked, self.keys - self.gone - len(self.in_flight))
+        return Stratum(population, self.checked, len(self.mismatches), len(self.unknown))
+
+
+@dataclass(slots=True)
+class Found:
+    """Everything one run found. `looks` counts how often the sample was judged while it grew."""
+
+    counts: Counts = field(default_factory=Counts)
+    trouble: WalkTrouble = field(default_factory=WalkTrouble)
+    probe: Probe | None = None
+    findings: list[Finding] = field(default_factory=list)
+    at_risk: Settled = field(default_factory=Settled)
+    rest: Settled = field(default_factory=Settled)
+    expanded: Settled = field(default_factory=Settled)
+    """Neighbours of a mismatch, looked at to name the pattern; kept out of the rate."""
+    census_methods: Counter[str] = field(default_factory=Counter)
+    looks: int = 1
+    resumed: int = 0
+    etags_trusted: bool = True
+    pattern: Pattern = field(default_factory=Pattern)
+    batches: Populations | None = None
+    same_behind: list[float] = field(default_factory=list)
+    """Of a shard: the distances of keys found equal that only the least sample size brought in."""
+
+    def mismatches(self) -> Iterator[Look]:
+        """Every mismatch that was kept."""
+        for settled in (self.at_risk, self.rest, self.expanded):
+            yield from settled.mismatches
+
+    def acted(self, act: Act) -> int:
+        """Objects with this act as their last."""
+        return self.at_risk.acts[act]

@@ -1,0 +1,199 @@
+"""The reports of all shards as one: the same counts and verdict a run without shards comes to on the same data."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from certstorage.validator.facts import Cause, LocalFacts, Look, Method, Outcome, RemoteFacts
+from certstorage.validator.found import Found, Noted, Settled
+from certstorage.validator.naming import traits_of
+from certstorage.validator.pattern import Axis, Populations, classify
+from certstorage.validator.report import SCHEMA
+from certstorage.validator.sampling import Window
+from certstorage.validator.settings import UsageError
+from certstorage.validator.verdict import Rule, Verdict, decide, unknown
+
+_SAME = ("command", "bucket", "prefix", "root", "inputs_hash", "nonce")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What the shards found together, when they began, and how they sampled."""
+
+    verdict: Verdict
+    found: Found
+    command: str
+    nonce: str
+    inputs_hash: str
+    started: datetime
+    sampling: Json
+
+
+def load(paths: Sequence[Path]) -> list[Json]:
+    """Read shard reports.
+
+    Raises:
+        UsageError: one is no shard's report, they are not of one run, or one is missing or there twice.
+    """
+    documents: list[Json] = []
+    for path in paths:
+        try:
+            document = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read as a report: {error}") from error
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA or not document.get("shard"):
+            raise UsageError(f"{path} is no report of a shard")
+        documents.append(document)
+    first = documents[0]
+    for document, path in zip(documents, paths, strict=True):
+        for field in _SAME:
+            if document[field] != first[field]:
+                raise UsageError(f"{path} is of another run: {field} is {document[field]!r}, not {first[field]!r}")
+        for field in ("rate", "epoch", "salt", "min_sample"):
+            if document["sampling"][field] != first["sampling"][field]:
+                raise UsageError(f"{path} is of another run: it sampled with another {field}")
+    indices = sorted(document["shard"]["index"] for document in documents)
+    if indices != list(range(first["shard"]["count"])):
+        raise UsageError(f"of {first['shard']['count']} shards these are there: {indices}")
+    return documents
+
+
+def merge(documents: Sequence[Json], rule: Rule) -> Merged:
+    """Put shard reports of one run together and judge them."""
+    first = documents[0]
+    sampling = first["sampling"]
+    window = Window(sampling["rate"], sampling["epoch"], sampling["salt"])
+    found = Found()
+    for document in documents:
+        _add_counts(found, document)
+        _add_stratum(found.at_risk, document, "at_risk")
+        _add_stratum(found.expanded, document, "neighbours")
+    _add_samples(found.rest, documents, window, sampling["min_sample"])
+    _drop_repeated(found)
+    _add_pattern(found, documents)
+    undecided = [document for document in documents if not document["shard"]["judged"]]
+    if undecided:
+        verdict = unknown(undecided[0]["verdict_detail"], undecided[0]["message"])
+    else:
+        verdict = decide(found.at_risk.in_full(), found.rest.sampled(), rule)
+    started = min(datetime.fromisoformat(document["started_at"]) for document in documents)
+    keys = ("rate", "epoch", "salt", "min_sample")
+    return Merged(
+        verdict,
+        found,
+        first["command"],
+        first["nonce"],
+        first["inputs_hash"],
+        started,
+        {key: sampling[key] for key in keys},
+    )
+
+
+def _add_counts(found: Found, document: Json) -> None:
+    population = document["population"]
+    found.counts.local += population["local"]
+    found.counts.s3 += population["s3"]
+    found.counts.missing += population["missing_in_s3"]
+    found.counts.extra += population["extra_in_s3"]
+    found.counts.sizes += population["size_differs"]
+    found.census_methods.update(document["census"]["methods"])
+    found.etags_trusted = found.etags_trusted and document["census"]["etags_are_md5"]
+
+
+def _add_stratum(into: Settled, document: Json, name: str) -> None:
+    stratum = next(one for one in [*document["strata"], document["neighbours"]] if one["name"] == name)
+    into.keys += stratum["population"]
+    into.same += stratum["same"]
+    into.gone += stratum["gone"]
+    into.unverified += stratum["unverified"]
+    into.methods.update(stratum["methods"])
+    counts = [noted.count for noted in (into.mismatches, into.unknown, into.in_flight)]
+    _add_looks(into, document, name)
+    into.mismatches.count = counts[0] + stratum["mismatches"]
+    into.unknown.count = counts[1] + stratum["unverified"] + stratum["errors"]
+    into.in_flight.count = counts[2] + stratum["in_flight"]
+
+
+def _add_looks(into: Settled, document: Json, name: str) -> None:
+    for one in [*document["mismatch_details"], *document["error_details"], *document["shard"]["in_flight"]]:
+        if one["stratum"] == name:
+            look = _look(one)
+            kind = (
+                into.mismatches if look.outcome.mismatch else into.unknown if look.outcome.unknown else into.in_flight
+            )
+            kind.add(look)
+
+
+def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least: int) -> None:
+    """Keep of what the shards read behind the window only what one run would have read: each topped up on its own."""
+    everything = Settled()
+    behind: list[float] = []
+    for document in documents:
+        _add_stratum(everything, document, "rest")
+        behind += document["shard"]["same_behind"]
+    into.keys, into.gone, into.unverified = everything.keys, everything.gone, everything.unverified
+    looks = [*everything.mismatches, *everything.unknown, *everything.in_flight]
+    distances = {look.key: window.distance(look.key) for look in looks}
+    outside = sorted([*behind, *(distance for distance in distances.values() if distance >= window.rate)])
+    inside = everything.same - len(behind) + len(looks) - (len(outside) - len(behind))
+    reach = (outside[: max(0, least - inside)] or [window.rate])[-1]
+    dropped = sum(distance > reach for distance in behind)
+    into.same = everything.same - dropped
+    into.methods = Counter(everything.methods)
+    into.methods[Method.BODY] -= dropped
+
+    def kept(noted: Noted) -> Noted:
+        first = [look for look in noted if distances[look.key] <= reach]
+        return Noted(noted.count - (len(noted.first) - len(first)), first)
+
+    into.mismatches, into.unknown, into.in_flight = map(
+        kept, (everything.mismatches, everything.unknown, everything.in_flight)
+    )
+
+
+def _drop_repeated(found: Found) -> None:
+    """Shards expand the same folders: each neighbour counts once, and not at all where a stratum has it."""
+    known = {look.key for settled in (found.at_risk, found.rest) for look in settled.mismatches}
+    once = {look.key: look for look in found.expanded.mismatches if look.key not in known}
+    found.expanded.mismatches = Noted(len(once), list(once.values()))
+
+
+def _add_pattern(found: Found, documents: Sequence[Json]) -> None:
+    hits = [traits_of(look) for look in found.mismatches()]
+    total = 0
+    of_batch: Counter[tuple[Axis, str]] = Counter()
+    batches: Counter[Axis] = Counter()
+    for document in documents:
+        counted = document["shard"]["batches"]
+        if counted:
+            total = max(total, counted["total"])
+            of_batch |= Counter({(Axis(axis), value): size for axis, value, size in counted["of_batch"]})
+            batches |= Counter({Axis(axis): number for axis, number in counted["batches"].items()})
+    found.batches = Populations(total, of_batch, batches)
+    found.pattern = classify(hits, found.batches)
+
+
+def _look(one: Json) -> Look:
+    local, remote = one["local"], one["s3"]
+    return Look(
+        one["key"],
+        Outcome(one["outcome"]),
+        LocalFacts(local["size"], int(datetime.fromisoformat(local["mtime"]).timestamp()) * 10**9, 0, 0)
+        if local
+        else None,
+        RemoteFacts(remote["size"], remote["etag"], datetime.fromisoformat(remote["last_modified"]))
+        if remote
+        else None,
+        Method(one["method"]),
+        Cause(one["reason"]) if one["reason"] in list(Cause) else Cause.NONE,
+        remote["md5"] if remote else "",
+        one["detail"],
+    )

@@ -1,0 +1,84 @@
+"""After the counting: whose bytes a swapped object holds, how far a damaged batch reaches, what the pattern is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from certstorage.validator.context import Context
+from certstorage.validator.facts import Cause, LocalFacts, Look
+from certstorage.validator.found import Found, Noted, Settled
+from certstorage.validator.localtree import FileChangedError, LocalError, WalkTrouble
+from certstorage.validator.pattern import Axis, Populations, Traits, batches_of, classify, traits
+from certstorage.validator.settle import Care, settle
+
+_MOST_SWAP_READS = 20_000
+_MOST_NEIGHBOURS = 2_000
+_MOST_BATCHES = 5
+
+
+def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) -> None:
+    """Fill in the causes and the pattern of the mismatches in `found`."""
+    if not any(found.mismatches()):
+        return
+    if len(found.rest.mismatches):
+        _expand(context, care, found)
+    for settled in (found.at_risk, found.rest, found.expanded):
+        settled.mismatches = _with_swaps(settled.mismatches, context)
+    hits = [traits_of(look) for look in islice(found.mismatches(), most_kept)]
+    objects = (traits(key, facts.size, facts.mtime_ns) for key, facts in _walk(context))
+    found.batches = Populations.count(objects, batches_of(hits))
+    found.pattern = classify(hits, found.batches)
+
+
+def _expand(context: Context, care: Care, found: Found) -> None:
+    """Look at the neighbours of what the sample hit: they tell the pattern, and are not in the rate."""
+    known = {look.key for look in found.mismatches()}
+    folders = list(dict.fromkeys(look.key.rpartition("/")[0] for look in found.rest.mismatches))[:_MOST_BATCHES]
+    neighbours = [
+        key for folder in folders for key in islice(context.tree.folder(folder), _MOST_NEIGHBOURS) if key not in known
+    ]
+    context.progress.phase("neighbours", len(neighbours))
+    found.expanded = Settled(keys=len(neighbours))
+    settle(neighbours, context, care, found.expanded)
+
+
+def _with_swaps(mismatches: Noted, context: Context) -> Noted:
+    wanted: dict[int, set[str]] = defaultdict(set)
+    for look in mismatches:
+        if look.cause in (Cause.CONTENT, Cause.STALE) and look.remote and look.digest:
+            wanted[look.remote.size].add(look.digest)
+    if not wanted:
+        return mismatches
+    owners: dict[str, str] = {}
+    candidates = (key for key, facts in _walk(context) if facts.size in wanted)
+    for key in islice(candidates, _MOST_SWAP_READS):
+        try:
+            read = context.tree.read(key)
+        except (FileChangedError, LocalError):
+            continue
+        if read is not None:
+            owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
+    named = (
+        replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owners[look.digest]}")
+        if owners.get(look.digest, look.key) != look.key
+        else look
+        for look in mismatches
+    )
+    return Noted(mismatches.count, list(named))
+
+
+def _walk(context: Context) -> Iterator[tuple[str, LocalFacts]]:
+    return context.tree.walk(WalkTrouble())
+
+
+def traits_of(look: Look) -> Traits:
+    """The traits of what a look saw: of the file if there is one."""
+    if look.local is not None:
+        return traits(look.key, look.local.size, look.local.mtime_ns)
+    if look.remote is not None:
+        return traits(look.key, look.remote.size, int(look.remote.modified.timestamp() * 1e9))
+    return dict.fromkeys(Axis, "")

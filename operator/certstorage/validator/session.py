@@ -1,0 +1,126 @@
+"""One run of a command from settings to exit code: clients, signals, errors, report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+from certstorage.validator.context import Context
+from certstorage.validator.found import Found
+from certstorage.validator.keys import KeyMap
+from certstorage.validator.localtree import LocalError, LocalTree
+from certstorage.validator.marks import Marks, RunId
+from certstorage.validator.outcome import Teller
+from certstorage.validator.progress import progress
+from certstorage.validator.receipt import default_path
+from certstorage.validator.report import Header, Json
+from certstorage.validator.s3 import S3
+from certstorage.validator.sampling import WHOLE, Shard
+from certstorage.validator.settings import Settings, UsageError, settings
+from certstorage.validator.store import StoreError
+from certstorage.validator.throttle import Bucket, Cancelled, Throttle
+from certstorage.validator.verdict import Verdict, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The two copies, as far as the command line names them."""
+
+    bucket: str | None
+    prefix: str | None
+    root: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is asked of the endpoint: requests at once, requests and MiB a second (0: no limit)."""
+
+    workers: int = 64
+    requests: float = 0.0
+    mebibytes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where the outcome goes, and where marks are kept."""
+
+    output: str | None
+    termination_message: Path | None
+    checkpoint: Path | None = None
+
+
+Work = Callable[[Context, Found, Marks], Verdict]
+
+
+class Session:
+    """Everything around the work of one command."""
+
+    def __init__(self, command: str, where: Where, load: Load, told: Told, shard: Shard = WHOLE) -> None:
+        """Read the settings and take over SIGTERM and SIGINT: a run that is stopped still reports.
+
+        Raises:
+            UsageError: bucket or local tree are not named.
+        """
+        self.settings: Settings = settings(os.environ, bucket=where.bucket, prefix=where.prefix, root=where.root)
+        self.stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop.set())
+        self.throttle = Throttle(
+            load.workers, requests=Bucket(load.requests), data=Bucket(load.mebibytes * (1 << 20)), stop=self.stop
+        )
+        self.store = S3(self.settings, self.throttle)
+        self.found = Found()
+        self._workers = load.workers
+        self._told = told
+        self.header = Header(
+            command,
+            datetime.now(UTC),
+            os.environ.get("CERT_RECEIPT_NONCE", ""),
+            os.environ.get("CERT_RECEIPT_INPUTS_HASH", ""),
+            shard,
+        )
+
+    @property
+    def quarantine(self) -> str:
+        """Where this run puts away what should be gone."""
+        return f"{self.settings.own_prefix}quarantine/{self.header.started:%Y%m%dT%H%M%SZ}/"
+
+    def run(self, work: Work, sampling: Json) -> int:
+        """Do the work, tell the outcome, return the exit code."""
+        marks = self._marks(sampling)
+        self.found.resumed = marks.resumed
+        with progress() as shown:
+            try:
+                tree = LocalTree.open(KeyMap.of(self.settings))
+                context = Context(tree, self.store, self.throttle, self._workers, shown, lambda: datetime.now(UTC))
+                verdict = work(context, self.found, marks)
+            except StoreError as error:
+                verdict = unknown(str(error.fault), error.detail)
+            except LocalError as error:
+                verdict = unknown("LocalTreeUnreadable", str(error))
+            except Cancelled:
+                verdict = unknown("Interrupted", "asked to stop before the end")
+        marks.close(finished=verdict.judged)
+        header = replace(self.header, started=marks.run.started)
+        return self.tell(header, verdict, sampling)
+
+    def tell(self, header: Header, verdict: Verdict, sampling: Json) -> int:
+        """Tell an outcome, return the exit code."""
+        self.stop.clear()
+        message = self._told.termination_message or default_path(os.environ)
+        teller = Teller(self.settings, self._told.output, message)
+        return teller.tell(header, verdict, self.found, finished=datetime.now(UTC), sampling=sampling, store=self.store)
+
+    def _marks(self, sampling: Json) -> Marks:
+        shaped_by = (self.settings, self.header.command, self.header.nonce, self.header.shard, sorted(sampling.items()))
+        digest = blake2b(repr(shaped_by).encode(), digest_size=16).hexdigest()
+        try:
+            return Marks(self._told.checkpoint, RunId(digest, self.header.started))
+        except OSError as error:
+            raise UsageError(f"--checkpoint {self._told.checkpoint}: {error.strerror}") from error
