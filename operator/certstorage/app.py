@@ -7,21 +7,22 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from aiohttp import ClientSession
 from kubernetes.aio.client import ApiClient
 
 from certstorage import __version__
-from certstorage.api.policy import Policy
-from certstorage.api.signals import SignalSet
 from certstorage.board import AlertBoard
 from certstorage.cluster.client import ApiCluster, login
 from certstorage.cluster.port import POLICIES, Cluster, ClusterError, Json
-from certstorage.config import Config
+from certstorage.config import Config, PrometheusServer
 from certstorage.health import Heart, application, served
 from certstorage.lease import FencedCluster, Lease
-from certstorage.reconcile import Decide, Reconciler, Settings, SignalSource
+from certstorage.reconcile import Decide, Reconciler, Settings
 from certstorage.registry import Key, Registry
+from certstorage.signals.reader import Reader
+from certstorage.signals.server import Client, Server
+from certstorage.signals.source import SignalSource
 from certstorage.telemetry import CONTENT_TYPE, Telemetry
 from certstorage.wakes import Wakes
 from certstorage.workqueue import Outcome, WorkQueue
@@ -31,6 +32,8 @@ WORKERS = 64
 LIST_SECONDS = 300.0
 """Between two lists of all policies, which find what the watch missed."""
 LIST_RETRY_SECONDS = 2.0
+POLL_SILENCE_SECONDS = 120.0
+"""Every poll ends, answered or not, within a few seconds: after this long without one the process is restarted."""
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +53,6 @@ class Options:
     context: str = ""
 
 
-class Source(SignalSource, Protocol):
-    """Signals, and the loop that polls for them."""
-
-    async def run(self) -> None:
-        """Poll for ever."""
-
-
 Watch = Callable[[Wakes, ApiClient, Config], Awaitable[None]]
 """Feeds the wakes for ever; ends only when the process is asked to stop."""
 
@@ -64,12 +60,29 @@ Watch = Callable[[Wakes, ApiClient, Config], Awaitable[None]]
 class Shell:
     """Everything that lives for as long as the process leads."""
 
-    def __init__(self, cluster: Cluster, config: Config, telemetry: Telemetry, decide: Decide, identity: str) -> None:
-        self.cluster, self.config, self.telemetry = cluster, config, telemetry
+    def __init__(
+        self,
+        cluster: Cluster,
+        config: Config,
+        decide: Decide,
+        *,
+        identity: str,
+        session: ClientSession,
+        telemetry: Telemetry,
+        heart: Heart,
+    ) -> None:
+        self.cluster, self.config, self.telemetry, self.heart = cluster, config, telemetry, heart
         self.registry, self.queue = Registry(), WorkQueue[Key]()
         self.board = AlertBoard()
         self.wakes = Wakes(self.registry, self.queue.wake)
-        self.source: Source = Blind()
+        self.source = SignalSource(
+            Reader(Client(session)),
+            {name: _server(name, server) for name, server in config.prometheus.items()},
+            policies=lambda: self.registry,
+            wake=lambda key: self.queue.wake(key, urgent=True),
+            poll_seconds=config.poll_seconds,
+            polled=self._polled,
+        )
         self.reconciler = Reconciler(
             cluster,
             self.source,
@@ -93,6 +106,10 @@ class Shell:
             await watch(self.wakes)
             for task in others:
                 task.cancel()
+
+    def _polled(self) -> None:
+        self.telemetry.evaluation()
+        self.heart.beat("signals", POLL_SILENCE_SECONDS)
 
     async def _work(self, key: Key) -> Outcome:
         begun = time.perf_counter()
@@ -128,17 +145,16 @@ class Shell:
         return found
 
 
-class Blind:
-    """Stands in for a Prometheus that was never polled."""
-
-    def signals(self, policy: Policy, template_hash: str) -> SignalSet:
-        """Nothing is known."""
-        del policy, template_hash
-        return SignalSet()
-
-    async def run(self) -> None:
-        """Nothing is polled."""
-        await asyncio.get_running_loop().create_future()
+def _server(name: str, server: PrometheusServer) -> Server:
+    return Server(
+        name,
+        server.url,
+        prefix=server.prefix,
+        ca_file=server.ca_file,
+        bearer_token_file=server.bearer_token_file,
+        username=server.username,
+        password_file=server.password_file,
+    )
 
 
 async def serve(config: Config, options: Options, decide: Decide, watch: Watch) -> None:
@@ -152,14 +168,24 @@ async def serve(config: Config, options: Options, decide: Decide, watch: Watch) 
     cluster = ApiCluster(api)
     lease = Lease(cluster, options.lease_namespace, options.lease_name, options.identity)
     telemetry, heart = Telemetry(__version__, time.time), Heart()
-    shell = Shell(FencedCluster(cluster, lease), config, telemetry, decide, options.identity)
 
     async def lead() -> None:
         telemetry.leading.set(1)
         try:
-            await shell.lead(lambda wakes: watch(wakes, api, config))
+            async with ClientSession(trust_env=False) as session:
+                shell = Shell(
+                    FencedCluster(cluster, lease),
+                    config,
+                    decide,
+                    identity=options.identity,
+                    session=session,
+                    telemetry=telemetry,
+                    heart=heart,
+                )
+                await shell.lead(lambda wakes: watch(wakes, api, config))
         finally:
             telemetry.leading.set(0)
+            heart.rest("signals")
 
     routes = application(heart, lambda: "", telemetry.text, CONTENT_TYPE)
     ticking = asyncio.ensure_future(heart.tick())

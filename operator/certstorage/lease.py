@@ -22,7 +22,6 @@ from certstorage.cluster.port import (
     ConflictError,
     Json,
     NotFoundError,
-    PatchType,
     Resource,
     UnavailableError,
 )
@@ -207,12 +206,10 @@ class FencedCluster:
         self._fence()
         return await self._cluster.create(resource, namespace, body)
 
-    async def patch(
-        self, resource: Resource, namespace: str, name: str, body: Json | Sequence[Json], how: PatchType
-    ) -> Json:
+    async def patch(self, resource: Resource, namespace: str, name: str, operations: Sequence[Json]) -> Json:
         """Change one object."""
         self._fence()
-        return await self._cluster.patch(resource, namespace, name, body, how)
+        return await self._cluster.patch(resource, namespace, name, operations)
 
     async def replace(
         self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = ""

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from certstorage.api.conditions import ConditionStatus, ConditionType, set_condition
 from certstorage.api.decision import Decision, EventType, EventWanted
-from certstorage.api.observed import Observation, Problem
+from certstorage.api.hold import ReadsPhase
+from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import InvalidPolicyError, Policy, parse
 from certstorage.api.reasons import Reason
 from certstorage.api.signals import SignalSet
@@ -62,7 +63,11 @@ class SignalSource(Protocol):
     """What Prometheus said at the last poll."""
 
     def signals(self, policy: Policy, template_hash: str) -> SignalSet:
-        """The graded signals of a policy; the fallback sample is of the Pods with this pod-template-hash."""
+        """The graded signals of a policy.
+
+        A `template_hash` asks for the raw counters of the Pods of this template too, from the next poll on; it is
+        given only while the new Pods are judged.
+        """
 
 
 class Witness(Protocol):
@@ -177,8 +182,7 @@ class Reconciler:
         )
         snapshot = await observe(self.cluster, policy, body, given)
         target = snapshot.seen.target
-        template_hash = "" if isinstance(target, Problem) else target.template_hash
-        seen = replace(snapshot.seen, signals=self.source.signals(policy, template_hash))
+        seen = replace(snapshot.seen, signals=self.source.signals(policy, _judged_template(target)))
         if lesson is not None and not isinstance(target, Problem) and target.uid == lesson.target_uid:
             seen = _taught(seen, lesson)
         return replace(snapshot, seen=seen)
@@ -237,6 +241,13 @@ class Reconciler:
         self._lessons.pop(key, None)
         for one in [one for one in self._refused_since if one[0] == key]:
             del self._refused_since[one]
+
+
+def _judged_template(target: Target | Problem) -> str:
+    """The template whose Pods are judged by their own counters, after the way back; empty at all other times."""
+    if isinstance(target, Problem) or target.hold is None or target.hold.reads is not ReadsPhase.RETURNING:
+        return ""
+    return target.template_hash
 
 
 def _taught(seen: Observation, lesson: Lesson) -> Observation:

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from certstorage.api.decision import TargetPatch
 from certstorage.api.policy import FIELD_MANAGER
 from certstorage.api.reading import rfc3339
+from certstorage.cluster.patches import target_patch
 from certstorage.cluster.port import (
     DEPLOYMENTS,
     JOBS,
@@ -27,7 +29,6 @@ from certstorage.cluster.port import (
     ConflictError,
     Json,
     NotFoundError,
-    PatchType,
     Resource,
     UnprocessableError,
 )
@@ -89,18 +90,11 @@ class FakeCluster:
         with self._call(Call("create", resource.plural, namespace, body["metadata"]["name"], copy.deepcopy(body))):
             return copy.deepcopy(self.add(resource, body, manager=FIELD_MANAGER))
 
-    async def patch(
-        self, resource: Resource, namespace: str, name: str, body: Json | Sequence[Json], how: PatchType
-    ) -> Json:
-        with self._call(Call("patch", resource.plural, namespace, name, copy.deepcopy(body))):
+    async def patch(self, resource: Resource, namespace: str, name: str, operations: Sequence[Json]) -> Json:
+        with self._call(Call("patch", resource.plural, namespace, name, copy.deepcopy(operations))):
             found = self._find(resource, namespace, name)
-            if how is PatchType.JSON:
-                self._json_patch(found, body)
-            else:
-                assert how is PatchType.STRATEGIC
-                assert resource is DEPLOYMENTS
-                assert isinstance(body, dict)
-                self._strategic_patch(found, body)
+            assert resource is DEPLOYMENTS
+            self._json_patch(found, operations, FIELD_MANAGER)
             return copy.deepcopy(found)
 
     async def replace(
@@ -170,12 +164,9 @@ class FakeCluster:
         """Write variables of the first container as somebody else would."""
         found = self._find(DEPLOYMENTS, namespace, name)
         container = found["spec"]["template"]["spec"]["containers"][0]["name"]
-        entries = [{"name": k, "$patch": "delete"} if v is None else {"name": k, "value": v} for k, v in values.items()]
-        self._strategic_patch(
-            found,
-            {"spec": {"template": {"spec": {"containers": [{"name": container, "env": entries}]}}}},
-            manager=manager,
-        )
+        patch = TargetPatch(found["metadata"]["uid"], found["metadata"]["resourceVersion"], None, values)
+        operations = [one for one in target_patch(patch, found, container) if "annotations" not in one["path"]]
+        self._json_patch(found, operations, manager)
 
     def touch(self, resource: Resource, namespace: str, name: str, change: Callable[[Json], None]) -> None:
         """Change an object in place as somebody else; a changed spec is a new generation."""
@@ -318,57 +309,31 @@ class FakeCluster:
             self.remove(resource, metadata["namespace"], metadata["name"])
         return found
 
-    def _strategic_patch(self, found: Json, body: Json, *, manager: str = FIELD_MANAGER) -> None:
-        wanted, metadata = body.get("metadata", {}), found["metadata"]
-        if wanted.get("uid", metadata["uid"]) != metadata["uid"]:
-            raise UnprocessableError("metadata.uid: Invalid value: field is immutable")
-        if wanted.get("resourceVersion", metadata["resourceVersion"]) != metadata["resourceVersion"]:
+    def _json_patch(self, found: Json, operations: Sequence[Json], manager: str) -> None:
+        changed = copy.deepcopy(found)
+        for operation in operations:
+            _apply(changed, operation)
+        if changed["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
             raise ConflictError("the object has been modified")
-        old = copy.deepcopy(found)
-        annotations = metadata.setdefault("annotations", {})
-        for key, value in wanted.get("annotations", {}).items():
-            annotations.pop(key, None)
-            if value is not None:
-                annotations[key] = value
-                self._manager(found, manager)
-        spec = body.get("spec", {})
-        if "replicas" in spec:
-            found["spec"]["replicas"] = spec["replicas"]
-            self._manager(found, manager)
-        for container in spec.get("template", {}).get("spec", {}).get("containers", ()):
-            mine = next(
-                one for one in found["spec"]["template"]["spec"]["containers"] if one["name"] == container["name"]
-            )
-            self._merge_env(found, mine, container["env"], manager)
-        if not annotations:
-            del metadata["annotations"]
-        if {**found, "metadata": {**metadata, "managedFields": None}} == {
-            **old,
-            "metadata": {**old["metadata"], "managedFields": None},
-        }:
-            found["metadata"]["managedFields"] = old["metadata"].get("managedFields", [])
+        if changed == found:
             return
+        old = copy.deepcopy(found)
+        found.clear()
+        found.update(changed)
+        if found["spec"] != old["spec"] or found["metadata"].get("annotations") != old["metadata"].get("annotations"):
+            self._manager(found, manager)
+        for new, was in zip(
+            found["spec"]["template"]["spec"]["containers"], old["spec"]["template"]["spec"]["containers"], strict=True
+        ):
+            before, after = _values(was), _values(new)
+            for name in before.keys() | after.keys():
+                if before.get(name) != after.get(name):
+                    self._own(found, manager if name in after else "", new["name"], name)
         if found["spec"] != old["spec"]:
-            metadata["generation"] += 1
+            found["metadata"]["generation"] += 1
         self._bump(found)
         if found["spec"] != old["spec"]:
             self._roll_if_auto(found)
-
-    def _merge_env(self, found: Json, container: Json, entries: Sequence[Json], manager: str) -> None:
-        env: list[Json] = container.setdefault("env", [])
-        for entry in entries:
-            name = entry["name"]
-            index = next((i for i, one in enumerate(env) if one["name"] == name), None)
-            if entry.get("$patch") == "delete":
-                if index is not None:
-                    del env[index]
-                self._own(found, "", container["name"], name)
-            elif index is None:
-                env.append({"name": name, "value": entry["value"]})
-                self._own(found, manager, container["name"], name)
-            elif env[index].get("value") != entry["value"]:
-                env[index]["value"] = entry["value"]
-                self._own(found, manager, container["name"], name)
 
     def _manager(self, found: Json, manager: str) -> Json:
         managed: list[Json] = found["metadata"].setdefault("managedFields", [])
@@ -395,17 +360,6 @@ class FakeCluster:
                 node = node.setdefault(step, {})
             node[key] = {".": {}, "f:name": {}, "f:value": {}}
 
-    def _json_patch(self, found: Json, operations: Any) -> None:
-        test, *removals = operations
-        assert test["op"] == "test"
-        assert test["path"] == "/metadata/resourceVersion"
-        if test["value"] != found["metadata"]["resourceVersion"]:
-            raise UnprocessableError("the server rejected our request due to an error in our request")
-        for one in removals:
-            assert one["op"] == "remove"
-            del found["metadata"]["managedFields"][int(one["path"].rpartition("/")[2])]
-        self._bump(found)
-
     def _roll_if_auto(self, found: Json) -> None:
         if self.auto_roll:
             self.roll(found["metadata"]["namespace"], found["metadata"]["name"])
@@ -425,6 +379,31 @@ class _Around:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.cluster.after(self.call)
+
+
+def _values(container: Json) -> dict[str, object]:
+    return {entry["name"]: entry.get("value") for entry in container.get("env", ())}
+
+
+def _apply(document: Any, operation: Json) -> None:
+    """One operation of RFC 6902: add, replace or remove."""
+    *path, last = [part.replace("~1", "/") for part in operation["path"].split("/")[1:]]
+    try:
+        for part in path:
+            document = document[int(part)] if isinstance(document, list) else document[part]
+        if isinstance(document, list):
+            if last == "-":
+                document.append(copy.deepcopy(operation["value"]))
+            elif operation["op"] == "remove":
+                del document[int(last)]
+            else:
+                raise AssertionError(f"not needed yet: {operation}")
+        elif operation["op"] == "remove":
+            del document[last]
+        else:
+            document[last] = copy.deepcopy(operation["value"])
+    except (KeyError, IndexError) as error:
+        raise UnprocessableError(f"the server rejected our request: {operation['path']}") from error
 
 
 def _selected(body: Json, selector: str) -> bool:

@@ -26,7 +26,6 @@ from certstorage.cluster.port import (
     ForbiddenError,
     Json,
     NotFoundError,
-    PatchType,
     UnprocessableError,
 )
 
@@ -104,31 +103,40 @@ async def _guard(cluster: Cluster, snapshot: Snapshot) -> Json:
 
 
 async def _patch(cluster: Cluster, snapshot: Snapshot, patch: TargetPatch) -> Lesson | None:
-    policy, target = snapshot.policy, snapshot.seen.target
-    if isinstance(target, Problem):
+    """The flip, or any other write of hold, environment and replicas."""
+    deployment, target = snapshot.deployment, snapshot.seen.target
+    if deployment is None or isinstance(target, Problem):
         raise TypeError("a decision without a Deployment asks to write to it")
-    body = target_patch(patch, target.container)
     try:
-        await cluster.patch(DEPLOYMENTS, policy.namespace, policy.spec.target.name, body, PatchType.STRATEGIC)
+        await _write(cluster, snapshot, target_patch(patch, deployment, target.container))
     except ForbiddenError as error:
         return Lesson(target.uid, denied(error))
     except UnprocessableError as error:
-        # also when the Deployment was made anew since the read: then the lesson, bound to the old UID, is dropped
         return Lesson(target.uid, Problem(Reason.PERMISSION_DENIED, f"the API server refuses the write: {error}"))
     return None
 
 
 async def _release(cluster: Cluster, snapshot: Snapshot, deployment: Json) -> bool:
-    """Drop our entries from managedFields; void when anything was written since the read."""
+    """Drop our entries from managedFields."""
     operations = release_patch(deployment)
-    if not operations:
-        return False
-    policy = snapshot.policy
+    if operations:
+        await _write(cluster, snapshot, operations)
+    return bool(operations)
+
+
+async def _write(cluster: Cluster, snapshot: Snapshot, operations: list[Json]) -> None:
+    """Patch the Deployment as it was read. On a newer one a place may be missing (422) before the conflict shows."""
+    policy, name = snapshot.policy, snapshot.policy.spec.target.name
     try:
-        await cluster.patch(DEPLOYMENTS, policy.namespace, policy.spec.target.name, operations, PatchType.JSON)
+        await cluster.patch(DEPLOYMENTS, policy.namespace, name, operations)
     except UnprocessableError as error:
+        newest = await cluster.get(DEPLOYMENTS, policy.namespace, name)
+        if (
+            snapshot.deployment is None
+            or newest["metadata"]["resourceVersion"] == snapshot.deployment["metadata"]["resourceVersion"]
+        ):
+            raise
         raise ConflictError(str(error)) from error
-    return True
 
 
 async def _job(cluster: Cluster, snapshot: Snapshot, wanted: JobWanted, image: str) -> Lesson | None:

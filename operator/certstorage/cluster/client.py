@@ -22,12 +22,12 @@ from certstorage.cluster.port import (
     GoneError,
     Json,
     NotFoundError,
-    PatchType,
     Resource,
     UnavailableError,
     UnprocessableError,
 )
 
+JSON_PATCH = "application/json-patch+json"
 PAGE = 500
 """Objects asked for in one page of a list."""
 CALL_TIMEOUT_SECONDS = 10.0
@@ -104,11 +104,9 @@ class ApiCluster:
         """Create one object."""
         return await self._call("POST", resource.path(namespace), _MANAGED, body)
 
-    async def patch(
-        self, resource: Resource, namespace: str, name: str, body: Json | Sequence[Json], how: PatchType
-    ) -> Json:
+    async def patch(self, resource: Resource, namespace: str, name: str, operations: Sequence[Json]) -> Json:
         """Change one object."""
-        return await self._call("PATCH", resource.path(namespace, name), _MANAGED, body, how.value)
+        return await self._call("PATCH", resource.path(namespace, name), _MANAGED, operations, JSON_PATCH)
 
     async def replace(
         self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 from certstorage.api.policy import API_VERSION, GROUP, PLURAL
@@ -38,19 +37,11 @@ class GoneError(ClusterError):
 
 
 class UnprocessableError(ClusterError):
-    """422 or 400: the API server cannot take this body; for a JSON patch also a `test` that did not hold."""
+    """422 or 400: the API server cannot take this body, or a JSON patch names a place that is not there."""
 
 
 class UnavailableError(ClusterError):
     """No answer in time, no connection, 401, 429 or 5xx: nothing is known of what became of the call."""
-
-
-class PatchType(StrEnum):
-    """How the body of a PATCH is to be read."""
-
-    JSON = "application/json-patch+json"
-    MERGE = "application/merge-patch+json"
-    STRATEGIC = "application/strategic-merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +88,8 @@ class Cluster(Protocol):
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
         """Create one object and return it as stored."""
 
-    async def patch(
-        self, resource: Resource, namespace: str, name: str, body: Json | Sequence[Json], how: PatchType
-    ) -> Json:
-        """Change one object under our field manager and return it as stored."""
+    async def patch(self, resource: Resource, namespace: str, name: str, operations: Sequence[Json]) -> Json:
+        """Change one object by a JSON patch, under our field manager, and return it as stored."""
 
     async def replace(
         self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = ""

@@ -1,0 +1,42 @@
+"""The shell against a real API server: Deployments, Pods and Jobs are real, no kubelet runs them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from certstorage.cluster.client import ApiCluster, login
+from tests.cluster import ControlPlane
+
+ROOT = Path(__file__).resolve().parents[3]
+PLURALS = ("certstoragepolicies", "certstoragerequests", "certstorageincidents")
+
+
+@pytest.fixture(scope="session")
+def plane(apiserver: ControlPlane) -> ControlPlane:
+    """The shared control plane with our kinds."""
+    apiserver.kubectl("apply", "-k", str(ROOT / "crds"))
+    kinds = [f"crd/{plural}.storage.deltacrown.io" for plural in PLURALS]
+    apiserver.kubectl("wait", "--for=condition=Established", "--timeout=60s", *kinds)
+    return apiserver
+
+
+@pytest.fixture
+async def cluster(plane: ControlPlane) -> AsyncIterator[ApiCluster]:
+    """The port, as administrator."""
+    api = await login(kubeconfig_path=str(plane.kubeconfig))
+    found = ApiCluster(api)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def namespace(plane: ControlPlane) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"shell-{secrets.token_hex(4)}"
+    plane.kubectl("create", "namespace", name)
+    yield name
+    plane.kubectl("delete", "namespace", name, "--wait=false")
