@@ -17,9 +17,10 @@ from certstorage.signals.names import (
     METRIC_SWEEP_DEADLINE,
     OPERATOR_DEPLOYMENT,
     OPERATOR_NAMESPACE,
+    VOLUME_COLLAPSE,
     WATCHDOG,
 )
-from certstorage.signals.recording_rules import BY, ON, Rule
+from certstorage.signals.recording_rules import BY, ON, Rule, of_policy
 from certstorage.signals.timings import Thresholds, Timings, promql
 
 _WHERE: Final = "{{ $labels.namespace }}/{{ $labels.deployment }}"
@@ -54,7 +55,7 @@ def _alert(
 
 
 def _runbook_table(limit: Thresholds) -> list[Rule]:
-    mismatch = _of_policy(METRIC_MISMATCH)
+    mismatch = of_policy(METRIC_MISMATCH)
     return [
         _alert(
             "CertS3SaveFailHigh",
@@ -126,7 +127,7 @@ def _outage(timings: Timings, limit: Thresholds) -> list[Rule]:
             wait=wait,
         ),
         _alert(
-            "CertS3VolumeCollapse",
+            VOLUME_COLLAPSE,
             f"cert_s3:completions:1m < {limit.collapse} * ({baseline} >= {timings.min_operations})"
             f" unless {ON} cert_s3:in_flight",
             "info",
@@ -203,7 +204,7 @@ def _surroundings(timings: Timings, limit: Thresholds) -> list[Rule]:
         ),
         _alert(
             "CertS3MetricsAbsent",
-            f"(max {BY} ({_of_policy(METRIC_POLICY)})"
+            f"(max {BY} ({of_policy(METRIC_POLICY)})"
             f" or max {BY} (0 * last_over_time(cert_s3:last_scrape_timestamp_seconds[{baseline}])) + 1)"
             f" unless {ON} ({scraped})",
             "warning",
@@ -241,7 +242,7 @@ def _operator(timings: Timings) -> list[Rule]:
         ),
         _alert(
             "CertStorageBlocked",
-            f"time() - min by (namespace, deployment, policy, reason) ({_of_policy(METRIC_BLOCKED_SINCE)}) > {blocked}",
+            f"time() - min by (namespace, deployment, policy, reason) ({of_policy(METRIC_BLOCKED_SINCE)}) > {blocked}",
             "critical",
             "Operator",
             f"policy {{{{ $labels.policy }}}} of {_WHERE} is blocked for {{{{ $value | humanizeDuration }}}}: "
@@ -250,7 +251,7 @@ def _operator(timings: Timings) -> list[Rule]:
         ),
         _alert(
             "CertStorageSweepOverBudget",
-            f"time() - min {by_policy} ({_of_policy(METRIC_SWEEP_DEADLINE)}) > 0",
+            f"time() - min {by_policy} ({of_policy(METRIC_SWEEP_DEADLINE)}) > 0",
             "critical",
             "Sweep",
             f"the integrity sweep of {_WHERE} is {{{{ $value | humanizeDuration }}}} over its time, with no replicas",
@@ -258,7 +259,7 @@ def _operator(timings: Timings) -> list[Rule]:
         ),
         _alert(
             "CertStorageFlagMismatch",
-            f"max {by_policy} ({_of_policy(METRIC_PODS_NOT_AS_DESIRED)}) > 0",
+            f"max {by_policy} ({of_policy(METRIC_PODS_NOT_AS_DESIRED)}) > 0",
             "critical",
             "Operator",
             f"{{{{ $value | humanize }}}} Pods of {_WHERE} run with another read flag than policy "
@@ -267,9 +268,3 @@ def _operator(timings: Timings) -> list[Rule]:
             wait=promql(timings.flag_mismatch_for),
         ),
     ]
-
-
-def _of_policy(metric: str) -> str:
-    """A metric of the operator about a policy, under the policy's namespace and deployment, not the scraped ones."""
-    moved = f'label_replace({metric}, "namespace", "$1", "policy_namespace", "(.+)")'
-    return f'label_replace({moved}, "deployment", "$1", "workload", "(.+)")'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntFlag
 from typing import Final
 
 from certstorage.api.signals import SignalName
@@ -11,6 +12,7 @@ OPERATOR_DEPLOYMENT: Final = "certstorage-operator"
 
 RULE_GROUP: Final = "cert-s3"
 WATCHDOG: Final = "CertStorageWatchdog"
+VOLUME_COLLAPSE: Final = "CertS3VolumeCollapse"
 WARM_UP_ANNOTATION: Final = "warm_up_seconds"
 """On the watchdog: how long after its first evaluation this rule file's quiet proves nothing."""
 
@@ -29,6 +31,34 @@ ALERT_OF_SIGNAL: Final = {
     SignalName.METRICS: "CertS3MetricsAbsent",
 }
 """Which alert speaks for a signal. Recovery has none: it is read from `cert_s3:recovered`."""
+
+
+class Fact(IntFlag):
+    """What `cert_s3:facts` says of a workload, as a sum; recorded only while the workload is scraped."""
+
+    SCRAPED = 1
+    READS = 2
+    """Reads were tried within a minute, from wherever."""
+    SAVES = 4
+    DELETES = 8
+    READ_FROM_S3 = 16
+    """S3 answered a read within a minute."""
+    WRITTEN_TO_S3 = 32
+    """S3 took a write within a minute."""
+    READS_JUDGED = 64
+    """Enough reads within ten minutes to make a ratio."""
+    SAVES_JUDGED = 128
+    DELETES_JUDGED = 256
+    WRITES_JUDGED = 512
+    SAVES_FAILING = 1024
+    """One percent of saves or more fail now."""
+    RECOVERED = 2048
+    """`cert_s3:recovered` is 1."""
+    SAVE_FAILED_LATELY = 4096
+    """A save failed within ten minutes, however few there were."""
+    VALIDATED = 8192
+    """The operator exports the mismatch rate of a receipt."""
+
 
 # Metrics of the operator itself. Those about a policy carry the labels `policy_namespace`, `policy` and `workload`
 # (the policy's signals.workload): a scrape puts the operator's own `namespace` and `deployment` on every series, and

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
+from certstorage.signals.names import METRIC_MISMATCH, Fact
 from certstorage.signals.timings import Thresholds, Timings, promql
 
 BY: Final = "by (namespace, deployment)"
@@ -23,6 +24,8 @@ _OPERATIONS: Final = {
     "delete": ("cert_s3_delete_total", "cert_s3_delete_fail_total"),
 }
 _SUCCESSES: Final = {"save": "cert_s3_write_success_total", "read": "cert_s3_get_seconds_count"}
+
+FACTS: Final = "cert_s3:facts"
 
 Rule = dict[str, Any]
 """One rule as the rule file writes it."""
@@ -49,12 +52,15 @@ def recording_rules(timings: Timings, thresholds: Thresholds) -> list[Rule]:
     windows = {"1m": timings.outage_window, "2m": timings.check_window, "10m": timings.window}
     for suffix, window in windows.items():
         rules += _ratio_rules(suffix, window, timings.min_operations)
-    # ten minutes speak where the last one had too little traffic to speak for itself
-    rules.append(record("cert_s3:fail_ratio:now", "cert_s3:fail_ratio:1m or cert_s3:fail_ratio:10m"))
+    # a longer window speaks where a shorter one had too little traffic to speak for itself
+    rules.append(
+        record("cert_s3:fail_ratio:now", "cert_s3:fail_ratio:1m or cert_s3:fail_ratio:2m or cert_s3:fail_ratio:10m")
+    )
     rules += _write_rules(timings)
     rules += _hang_rules(timings)
     rules += _recovery_rules(timings, thresholds)
     rules += _gauge_rules(timings)
+    rules.append(record(FACTS, _facts()))
     return rules
 
 
@@ -117,21 +123,30 @@ def _hang_rules(timings: Timings) -> list[Rule]:
 
 def _recovery_rules(timings: Timings, thresholds: Thresholds) -> list[Rule]:
     window = promql(timings.recovered_window)
-    saves = 'cert_s3:fail_ratio:2m{op="save"}'
+    saves, limit = 'cert_s3:fail_ratio:2m{op="save"}', thresholds.recovered
     written = increase("cert_s3_write_success_total", timings.recovered_window)
     tried = increase("cert_s3_write_total", timings.recovered_window)
     return [
+        record("cert_s3:saves_failing", f'max {BY} (cert_s3:fail_ratio:now{{op="save"}}) >= bool {limit}'),
+        # 1 if no two minutes of the last five had 1 % of failed saves, and nearly every evaluation had saves to judge
+        # by; or, with less traffic, if the last ten minutes had less than that. And what was tried at S3 must have been
+        # written there: while requests hang nothing has failed yet.
         record(
-            "cert_s3:saves_failing", f'max {BY} (cert_s3:fail_ratio:now{{op="save"}}) >= bool {thresholds.recovered}'
-        ),
-        # 1 only if no two minutes of the window had 1 % of failed saves, nearly every evaluation had saves to judge by,
-        # and what was tried at S3 was also written there: while requests hang nothing has failed yet.
-        record(
-            "cert_s3:recovered",
-            f"(max {BY} (max_over_time({saves}[{window}])) < bool {thresholds.recovered})"
+            "cert_s3:recovered_in_five_minutes",
+            f"(max {BY} (max_over_time({saves}[{window}])) < bool {limit})"
             f" * {ON} (max {BY} (count_over_time({saves}[{window}]))"
             f" >= bool {timings.evaluations(timings.recovered_window)})"
             f" * {ON} ({written} / ({tried} >= {timings.min_operations}) >= bool {thresholds.write_success})",
+        ),
+        record(
+            "cert_s3:recovered_in_ten_minutes",
+            f'(max {BY} (cert_s3:fail_ratio:10m{{op="save"}}) < bool {limit})'
+            f" * {ON} (cert_s3:write_success_ratio:10m >= bool {thresholds.write_success})",
+        ),
+        record(
+            "cert_s3:recovered",
+            f"cert_s3:recovered_in_ten_minutes == 1 or {ON} cert_s3:recovered_in_five_minutes"
+            f" or {ON} cert_s3:recovered_in_ten_minutes",
         ),
     ]
 
@@ -156,3 +171,33 @@ def _gauge_rules(timings: Timings) -> list[Rule]:
             resource="inodes",
         ),
     ]
+
+
+def _facts() -> str:
+    """One number a workload instead of a dozen series: what the reader needs of a workload on which no alert fires."""
+    per_operation = {
+        "read": (Fact.READS, Fact.READS_JUDGED, Fact.READ_FROM_S3),
+        "save": (Fact.SAVES, Fact.SAVES_JUDGED, Fact.WRITTEN_TO_S3),
+        "delete": (Fact.DELETES, Fact.DELETES_JUDGED, None),
+    }
+    truths = {}
+    for operation, (tried, judged, succeeded) in per_operation.items():
+        truths[tried] = f'cert_s3:attempts:1m{{op="{operation}"}} > bool 0'
+        truths[judged] = f'cert_s3:fail_ratio:10m{{op="{operation}"}} >= bool 0'
+        if succeeded is not None:
+            truths[succeeded] = f'cert_s3:successes:1m{{op="{operation}"}} > bool 0'
+    truths[Fact.WRITES_JUDGED] = "cert_s3:write_success_ratio:10m >= bool 0"
+    truths[Fact.SAVES_FAILING] = "cert_s3:saves_failing"
+    truths[Fact.RECOVERED] = "cert_s3:recovered"
+    truths[Fact.SAVE_FAILED_LATELY] = 'cert_s3:failures:10m{op="save"} > bool 0'
+    truths[Fact.VALIDATED] = f"max {BY} ({of_policy(METRIC_MISMATCH)}) >= bool 0"
+    none = f"{ON} 0 * cert_s3:last_scrape_timestamp_seconds"
+    scraped = f"0 * cert_s3:last_scrape_timestamp_seconds + {Fact.SCRAPED.value}"
+    terms = [f"({fact.value} * ({truth}) or {none})" for fact, truth in truths.items()]
+    return f" + {ON} ".join([scraped, *terms])
+
+
+def of_policy(metric: str) -> str:
+    """A metric of the operator about a policy, under the policy's namespace and deployment, not the scraped ones."""
+    moved = f'label_replace({metric}, "namespace", "$1", "policy_namespace", "(.+)")'
+    return f'label_replace({moved}, "deployment", "$1", "workload", "(.+)")'
