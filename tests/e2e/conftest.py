@@ -63,4 +63,4 @@ async def outage(world: World, held: timedelta) -> Outage:
             print(line)
         last[:] = [view]
 
-    return Outage.of(world, stand.EVALUATION, Terms(replicas=3, held=held), show)
+    return Outage.of(world, stand.SCALED.evaluation, Terms(replicas=3, held=held), show)

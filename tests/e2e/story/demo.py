@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _demo(console: Console, place: Place) -> int:
     async with entered(place) as world:
         timeline, failure = Timeline(console), ""
-        outage = Outage.of(world, stand.EVALUATION, TERMS, timeline.show)
+        outage = Outage.of(world, stand.SCALED.evaluation, TERMS, timeline.show)
         with timeline:
             try:
                 await outage.tell(FAULT)

@@ -8,6 +8,9 @@ from datetime import datetime
 
 READ_PRIMARY = "CERT_S3_READ_PRIMARY"
 DUAL_WRITE = "CERT_S3_DUAL_WRITE"
+OUTAGES = frozenset({"CertS3Outage", "CertS3BlackHole"})
+"""The alerts that mean an outage by themselves."""
+
 OPERATOR_MANAGER = "certstorage-operator"
 OPERATOR = "system:serviceaccount:certstorage-system:certstorage-operator"
 

@@ -120,7 +120,7 @@ class Kube:
             headers["Impersonate-User"] = user
         try:
             async with self._session.request(
-                method, f"http://api{path}", params=query, data=data, headers=headers
+                method, f"http://localhost{path}", params=query, data=data, headers=headers
             ) as answer:
                 text = await answer.text()
         except (aiohttp.ClientError, TimeoutError) as error:

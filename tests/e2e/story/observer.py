@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from tests.e2e.story import audit, cluster
 from tests.e2e.story.audit import AuditLog
 from tests.e2e.story.facts import (
+    OUTAGES,
     Clients,
     Comparison,
     Facts,
@@ -35,7 +36,6 @@ T = TypeVar("T")
 
 SERIES = '{__name__=~"ALERTS|cert_s3:fail_ratio:1m|cert_s3:recovered",namespace="%s",deployment="%s"}'
 READS = '{__name__=~"cert_s3_read_total|cert_s3_read_fallback_total",namespace="%s",deployment="%s"}'
-OUTAGES = ("CertS3Outage", "CertS3BlackHole")
 TEMPLATE_HASH = "pod-template-hash"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tests.e2e.story.bucket import Truth
-from tests.e2e.story.facts import OPERATOR_MANAGER, Facts
+from tests.e2e.story.facts import OPERATOR_MANAGER, OUTAGES, Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.steps import Step, StepName, Terms, all_read
@@ -65,7 +65,7 @@ class Outage:
     async def calm(self) -> None:
         """Wait until reads come from S3, S3 is open, no outage alert is there and nothing is held."""
         await self.world.faults.mend()
-        what = "reads from S3, quiet alerts, nothing held"
+        what = "reads from S3, no outage alert, nothing held"
         await self.story.wait(what, lambda _: self._is_calm(), within=self.deadlines.calm)
 
     async def cut(self, fault: str) -> None:
@@ -108,9 +108,10 @@ class Outage:
         return (
             not view.trouble
             and not view.fault
-            and not view.alerts
+            and not view.alerts.keys() & OUTAGES
             and not view.hold
             and view.recovered == 1
+            and view.reads_falling_back == 0
             and pods is not None
             and all_read(pods, "true", self.story.terms.replicas)
         )

@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tests.e2e.story.facts import DUAL_WRITE, READ_PRIMARY, Pod
+from tests.e2e.story.facts import DUAL_WRITE, OUTAGES, READ_PRIMARY, Pod
 from tests.e2e.story.steps import Step, StepName
 from tests.e2e.story.view import View
 
@@ -160,9 +160,13 @@ def _s3(view: View) -> Text:
 
 
 def _alerts(view: View) -> Text:
+    """The outage alerts by name; the runbook's others, which follow them, as a number."""
     text = Text()
-    for name, state in sorted(view.alerts.items()):
+    for name in sorted(OUTAGES & view.alerts.keys()):
+        state = view.alerts[name]
         text.append(", " if text else "").append(f"{name} {state}", style="red" if state == "firing" else "yellow")
+    if others := sum(state == "firing" for name, state in view.alerts.items() if name not in OUTAGES):
+        text.append(f"{', and ' if text else ''}{others} other{'s' if others > 1 else ''} firing", style="yellow")
     return text or Text("none", style="green")
 
 

@@ -1,0 +1,136 @@
+"""Bringing the demo up, in an order in which each part finds what it needs, from whatever state things are in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from tests.cluster import images
+from tests.cluster.node import Node
+from tests.e2e.story import cluster
+from tests.e2e.story.kube import KUBECTL
+from tests.e2e.story.world import Place
+
+ROOT = Path(__file__).resolve().parents[3]
+READY_SECONDS = 240
+"""For all Deployments of one part: everything starts from local images, on two cores at worst."""
+
+IMAGES = "certstorage-demo/images"
+"""Annotation of the namespaces: which images their Pods were started from."""
+
+Say = Callable[[str], None]
+
+
+class StandError(Exception):
+    """The demo could not be brought up; the message says which part, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One set of manifests, and how often Prometheus evaluates its rules with it."""
+
+    world: str
+    operator: str
+    policy: str
+    evaluation: timedelta
+
+
+SCALED = Timing("deploy/demo", "deploy/demo/operator", "deploy/demo/generated/policy.yaml", timedelta(seconds=2))
+PRODUCTION = Timing(
+    "deploy/demo/production-timing",
+    "deploy/demo/production-timing/operator",
+    "deploy/demo/production-timing/generated/policy.yaml",
+    timedelta(seconds=15),
+)
+
+
+def is_up() -> bool:
+    """Whether the cluster runs already."""
+    return all(Node().health().values())
+
+
+def up(say: Say, timing: Timing = SCALED) -> Place:
+    """Bring up the cluster and the demo on it, and wait until every part is ready.
+
+    Raises:
+        StandError: a part does not come up.
+        ClusterError: the cluster does not.
+    """
+    begun = time.monotonic()
+
+    def told(text: str) -> None:
+        say(f"{time.monotonic() - begun:5.0f} s  {text}")
+
+    told("a Kubernetes cluster")
+    node = Node()
+    node.up()
+    place = Place(node.kubeconfig, f"certstorage-{node.id}", node.audit_log, "127.0.0.1")
+    built = {image.name: image.archive().stem for image in images.ALL}
+    for image in (images.PAUSE, *images.ALL):
+        told(f"image {image.name}")
+        node.ctr("images", "import", image.archive())
+    kubectl = Kubectl(place)
+    told("S3, and the faults before it")
+    kubectl("apply", "--kustomize", "deploy/demo/s3")
+    kubectl.ready("s3", built)
+    told("Prometheus, Alertmanager, the application and its users")
+    kubectl("apply", "--kustomize", timing.world)
+    kubectl.ready("monitoring", built)
+    kubectl.ready(cluster.NAMESPACE, built)
+    told("the operator and its policy")
+    kubectl("apply", "--kustomize", "crds")
+    kubectl("wait", "--for=condition=Established", "--filename=crds", "--timeout=30s")
+    kubectl("apply", "--kustomize", timing.operator)
+    kubectl.ready(cluster.OPERATOR_NAMESPACE, built)
+    kubectl("apply", "--filename", timing.policy)
+    told("everything is up")
+    return place
+
+
+def down() -> None:
+    """End the cluster and all that is in it."""
+    Node().down()
+
+
+def farewell(place: Place) -> str:
+    """How to look around, and how to end it."""
+    return f"The cluster stays up: export KUBECONFIG={place.kubeconfig}\nmake cluster-down ends it."
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl against one cluster, in the project's folder."""
+
+    place: Place
+
+    def __call__(self, *arguments: str) -> str:
+        """Standard output. Raises StandError with what it said when it fails."""
+        command = [KUBECTL, f"--kubeconfig={self.place.kubeconfig}", f"--context={self.place.context}", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StandError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def ready(self, namespace: str, built: dict[str, str]) -> None:
+        """Wait until the namespace's Deployments are ready, on the images that were built last."""
+        for deployment in self._outdated(namespace, built):
+            self("rollout", "restart", f"--namespace={namespace}", f"deployment/{deployment}")
+        self("annotate", "--overwrite", f"namespace/{namespace}", f"{IMAGES}={json.dumps(built, sort_keys=True)}")
+        for deployment in json.loads(self("get", "deployments", f"--namespace={namespace}", "--output=json"))["items"]:
+            name = deployment["metadata"]["name"]
+            self("rollout", "status", f"--namespace={namespace}", f"deployment/{name}", f"--timeout={READY_SECONDS}s")
+
+    def _outdated(self, namespace: str, built: dict[str, str]) -> Iterator[str]:
+        """Deployments whose image has been built anew since they were started."""
+        found = json.loads(self("get", f"namespace/{namespace}", "--output=json"))
+        before = json.loads(found["metadata"].get("annotations", {}).get(IMAGES, "{}"))
+        changed = {name for name in built if before.get(name, built[name]) != built[name]}
+        for deployment in json.loads(self("get", "deployments", f"--namespace={namespace}", "--output=json"))["items"]:
+            used = {container["image"] for container in deployment["spec"]["template"]["spec"]["containers"]}
+            if used & changed:
+                yield deployment["metadata"]["name"]
