@@ -1,0 +1,117 @@
+"""The part of the process that leads: list, watch, poll, reconcile, in one task group. Any part that dies ends all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from certstorage.board import AlertBoard
+from certstorage.cluster.port import POLICIES, Cluster, ClusterError, Json
+from certstorage.health import Heart
+from certstorage.reconcile import Decide, Reconciler, Settings, SignalSource
+from certstorage.registry import Key, Registry
+from certstorage.telemetry import Telemetry
+from certstorage.wakes import Wakes
+from certstorage.workqueue import Outcome, WorkQueue
+
+WORKERS = 64
+"""Passes at once: 16 took twice as long for a mass flip (measured)."""
+LIST_SECONDS = 300.0
+"""Between two lists of all policies, which find what the watch missed."""
+LIST_RETRY_SECONDS = 2.0
+POLL_SILENCE_SECONDS = 120.0
+"""Every poll ends, answered or not, within a few seconds: after this long without one the process is restarted."""
+
+log = logging.getLogger(__name__)
+
+
+class Source(SignalSource, Protocol):
+    """Signals, and the loop that polls for them."""
+
+    async def run(self) -> None:
+        """Poll for ever."""
+
+
+MakeSource = Callable[[Registry, Callable[[Key], None], Callable[[], None]], Source]
+"""Makes the source of signals: for these policies, waking these keys, calling this after every poll."""
+
+
+class Shell:
+    """Everything that lives for as long as the process leads."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        make_source: MakeSource,
+        decide: Decide,
+        settings: Settings,
+        *,
+        namespaces: tuple[str, ...] | None,
+        telemetry: Telemetry,
+        heart: Heart,
+    ) -> None:
+        self.cluster, self.namespaces, self.telemetry, self.heart = cluster, namespaces, telemetry, heart
+        self.registry, self.queue = Registry(), WorkQueue[Key]()
+        self.board = AlertBoard()
+        self.wakes = Wakes(self.registry, self.queue.wake)
+        self.source = make_source(self.registry, self._wake_urgently, self._polled)
+        self.reconciler = Reconciler(
+            cluster, self.source, decide, settings, self.registry, self.board, telemetry, self.queue.wake
+        )
+
+    def _wake_urgently(self, key: Key) -> None:
+        """Signals overtake everything else: what has changed may be an outage."""
+        self.queue.wake(key, urgent=True)
+
+    async def lead(self, watch: Callable[[Wakes], Awaitable[None]]) -> None:
+        """List, then watch, poll and reconcile for ever. Any part that dies ends all; a watch that ends, too."""
+        await self._first_list()
+        async with asyncio.TaskGroup() as group:
+            others = (
+                group.create_task(self.queue.run(self._work, workers=WORKERS)),
+                group.create_task(self._list_again()),
+                group.create_task(self.source.run()),
+            )
+            await watch(self.wakes)
+            for task in others:
+                task.cancel()
+
+    def _polled(self) -> None:
+        self.telemetry.evaluation()
+        self.heart.beat("signals", POLL_SILENCE_SECONDS)
+
+    async def _work(self, key: Key) -> Outcome:
+        begun = time.perf_counter()
+        try:
+            return await self.reconciler(key)
+        finally:
+            self.telemetry.pass_seconds.observe(time.perf_counter() - begun)
+            self.telemetry.queue_depth.set(self.queue.schedule.depth)
+
+    async def _first_list(self) -> None:
+        """Know every policy before the first pass: who is older decides who may act."""
+        while True:
+            try:
+                self.wakes.listed(await self._all_policies())
+            except ClusterError as error:
+                log.warning("policies cannot be listed: %s", error)
+                await asyncio.sleep(LIST_RETRY_SECONDS)
+            else:
+                return
+
+    async def _list_again(self) -> None:
+        """The watch misses deletions that happen while it is down."""
+        while True:
+            await asyncio.sleep(LIST_SECONDS)
+            await self._first_list()
+
+    async def _all_policies(self) -> dict[Key, Json]:
+        namespaces = ("",) if self.namespaces is None else self.namespaces
+        found: dict[Key, Json] = {}
+        for namespace in namespaces:
+            for body in await self.cluster.list(POLICIES, namespace):
+                found[body["metadata"]["namespace"], body["metadata"]["name"]] = body
+        return found
