@@ -97,10 +97,11 @@ class SignalSource:
         self._graded[policy.key] = graded
         return graded
 
-    def nudge(self) -> None:
-        """Poll every server at once; what the nudge said is not looked at."""
+    def nudge(self) -> bool:
+        """Poll every server at once, whatever the nudge said. True: it is queued."""
         for bell in self._bells.values():
             bell.set()
+        return True
 
     async def run(self) -> None:
         """Poll for ever; ends only by cancellation."""

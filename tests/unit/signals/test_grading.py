@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
+from certstorage.api.signals import SignalName, SignalSet, Verdict
+from certstorage.signals.failures import Failure, Trouble
+from certstorage.signals.grading import MAX_AGE, grade
+from certstorage.signals.names import ALERT_OF_SIGNAL, Fact
+from certstorage.signals.sample import FORGOTTEN
 from tests.unit.signals.conftest import (
     HEALTHY,
     INTEREST,
@@ -15,12 +21,6 @@ from tests.unit.signals.conftest import (
     point,
     stamp,
 )
-
-from certstorage.api.signals import SignalName, SignalSet, Verdict
-from certstorage.signals.failures import Failure, Trouble
-from certstorage.signals.grading import MAX_AGE, grade
-from certstorage.signals.names import ALERT_OF_SIGNAL, Fact
-from certstorage.signals.sample import FORGOTTEN
 
 MINUTE = timedelta(minutes=1)
 ALL = tuple(SignalName)

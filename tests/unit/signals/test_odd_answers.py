@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.signals.conftest import HEALTHY, INTEREST, NOW, Prometheus, alert, point, stamp
 
 from certstorage.api.signals import SignalName, SignalSet, Verdict
 from certstorage.signals.failures import Failure, Trouble
 from certstorage.signals.grading import grade
 from certstorage.signals.names import WATCHDOG
+from tests.unit.signals.conftest import HEALTHY, INTEREST, NOW, Prometheus, alert, point, stamp
 
 Edit = Callable[[Any], Any]
 
