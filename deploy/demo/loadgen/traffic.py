@@ -35,7 +35,7 @@ class _Answer:
     source: str
 
 
-class _NoAnswerError(Exception):
+class _UnexpectedError(Exception):
     def __init__(self, kind: Kind, detail: str) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -90,8 +90,8 @@ class Traffic:
         try:
             answer = await self._send("GET", name)
             if answer.status not in (200, 404):
-                raise _NoAnswerError(Kind.HTTP, f"status {answer.status}")
-        except _NoAnswerError as error:
+                raise _UnexpectedError(Kind.HTTP, f"status {answer.status}")
+        except _UnexpectedError as error:
             self._ledger.abandon(reading)
             self._error(Op.READ, error.kind, name, str(error))
             return
@@ -122,12 +122,12 @@ class Traffic:
             answer = await self._send("DELETE", name)
             if answer.status == 404 and not may_be_absent:
                 confirmed = True
-                raise _NoAnswerError(Kind.MISSING, "nothing to delete")
+                raise _UnexpectedError(Kind.MISSING, "nothing to delete")
             if answer.status not in (204, 404):
-                raise _NoAnswerError(Kind.HTTP, f"status {answer.status}")
+                raise _UnexpectedError(Kind.HTTP, f"status {answer.status}")
             confirmed = True
             self._tally.ok(Op.DELETE)
-        except _NoAnswerError as error:
+        except _UnexpectedError as error:
             self._error(Op.DELETE, error.kind, name, str(error))
         finally:
             self._ledger.end_write(writing, confirmed=confirmed)
@@ -143,10 +143,10 @@ class Traffic:
         try:
             answer = await self._send("PUT", name, data)
             if answer.status != 204:
-                raise _NoAnswerError(Kind.HTTP, f"status {answer.status}")
+                raise _UnexpectedError(Kind.HTTP, f"status {answer.status}")
             confirmed = True
             self._tally.ok(op)
-        except _NoAnswerError as error:
+        except _UnexpectedError as error:
             self._error(op, error.kind, name, str(error))
         finally:
             self._ledger.end_write(writing, confirmed=confirmed)
@@ -159,9 +159,9 @@ class Traffic:
                 body = await response.read()
                 return _Answer(response.status, body, response.headers.get("X-Certificate-Source", ""))
         except TimeoutError as error:
-            raise _NoAnswerError(Kind.TIMEOUT, repr(error)) from error
+            raise _UnexpectedError(Kind.TIMEOUT, repr(error)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _NoAnswerError(Kind.CONNECTION, repr(error)) from error
+            raise _UnexpectedError(Kind.CONNECTION, repr(error)) from error
 
     async def _regularly(
         self, group: asyncio.TaskGroup, rate: float, op: Op, act: Callable[[], Coroutine[None, None, None]]
@@ -228,7 +228,8 @@ async def sessions(settings: Settings) -> AsyncIterator[list[aiohttp.ClientSessi
     async with AsyncExitStack() as stack:
         made = []
         for _ in range(settings.users):
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CONNECTION_SECONDS)
+            # a Service keeps its address: a name server that is slow now and then is not the application's error
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CONNECTION_SECONDS, ttl_dns_cache=None)
             session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
             # aiohttp sends a request again when a kept-alive connection was closed under it, and there is no setting
             # against that; here it would hide what a leaving Pod did wrong (a test sees to it that this still works)
