@@ -11,7 +11,8 @@ For component tests (seconds, any user, loopback only)::
         api.kill("kube-apiserver")          # SIGKILL; api.stop() is SIGTERM; api.restart() waits for readiness
         api.kubectl("get", "ns")            # str: standard output; raises CommandError otherwise
 
-For stories that need Pods: ``make cluster-up`` (``python -m tests.cluster up``).
+For stories that need Pods: ``make cluster-up cluster-load`` (``python -m tests.cluster up``, ``… load``), then
+``tests.cluster.current()`` has ``kubeconfig``, ``audit_log``, ``load(image)`` and ``health()``.
 Programs by name (Prometheus, promtool, Alertmanager, amtool, kubectl): ``tests.cluster.binaries``.
 
 Everything built from source is kept in the user's cache folder (``binaries.cache_dir()``); nothing here needs Docker.
@@ -19,5 +20,6 @@ Everything built from source is kept in the user's cache folder (``binaries.cach
 
 from tests.cluster.controlplane import ControlPlane, control_plane
 from tests.cluster.errors import ClusterError, CommandError
+from tests.cluster.ways import Way, current
 
-__all__ = ["ClusterError", "CommandError", "ControlPlane", "control_plane"]
+__all__ = ["ClusterError", "CommandError", "ControlPlane", "Way", "control_plane", "current"]

@@ -85,6 +85,7 @@ ALERTMANAGER = GoProgram(
     stamp=_alertmanager_stamp,
 )
 PAUSE = GoProgram("pause", "the pause program", (".",))
+PROBE = GoProgram("probe", "the cluster tests' own workload", (".",))
 KIND = GoProgram("kind", "kind and its configuration loader", (".", "sigs.k8s.io/kind"))
 
 
@@ -116,6 +117,11 @@ def amtool() -> Path:
 def pause() -> Path:
     """The static program that holds a Pod's namespaces."""
     return built(PAUSE) / "pause"
+
+
+def probe() -> Path:
+    """The static program that the cluster's own tests run in Pods."""
+    return built(PROBE) / "probe"
 
 
 def kind_check() -> Path:

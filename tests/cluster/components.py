@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.paths import CONFIG
-
 ETCD_PORT, ETCD_PEER_PORT = 2379, 2380
 API_PORT = 6443
 CONTROLLERS_PORT, SCHEDULER_PORT = 10257, 10259
@@ -37,7 +35,9 @@ def etcd(kube: Path, *, address: str, data: Path) -> Component:
     return Component("etcd", (str(kube), "etcd", *options))
 
 
-def apiserver(kube: Path, *, address: str, etcd_address: str, pki: Path, audit_log: Path, node: bool) -> Component:
+def apiserver(
+    kube: Path, *, address: str, etcd_address: str, pki: Path, audit_policy: Path, audit_log: Path, node: bool
+) -> Component:
     """The apiserver on ``address``; ``node`` is set where a kubelet joins and the Service ``kubernetes`` leads here."""
     options = [
         f"--etcd-servers=http://{etcd_address}:{ETCD_PORT}",
@@ -54,7 +54,7 @@ def apiserver(kube: Path, *, address: str, etcd_address: str, pki: Path, audit_l
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        f"--audit-policy-file={CONFIG / 'audit-policy.yaml'}",
+        f"--audit-policy-file={audit_policy}",
         f"--audit-log-path={audit_log}",
         "--audit-log-maxsize=500",
         "--audit-log-maxbackup=2",

@@ -16,6 +16,7 @@ from tests.cluster import components
 from tests.cluster.binaries import kube
 from tests.cluster.components import API_PORT, CONTROLLERS_PORT, ETCD_PORT, Component
 from tests.cluster.errors import ClusterError
+from tests.cluster.paths import CONFIG
 from tests.cluster.pki import Authority, kubeconfig
 from tests.cluster.shell import run, tail, until
 
@@ -49,7 +50,13 @@ class ControlPlane:
         pki = self.folder / "pki"
         yield components.etcd(kube(), address=self.address, data=self.folder / "etcd")
         yield components.apiserver(
-            kube(), address=self.address, etcd_address=self.address, pki=pki, audit_log=self.audit_log, node=False
+            kube(),
+            address=self.address,
+            etcd_address=self.address,
+            pki=pki,
+            audit_policy=CONFIG / "audit-policy.yaml",
+            audit_log=self.audit_log,
+            node=False,
         )
         if controllers:
             identity = self._identity("system:kube-controller-manager", groups=["system:masters"])
@@ -138,7 +145,7 @@ class ControlPlane:
             )
 
 
-def answers(url: str, tls: ssl.SSLContext) -> bool:
+def answers(url: str, tls: ssl.SSLContext | None = None) -> bool:
     """True when a GET is answered with 200."""
     try:
         with urllib.request.urlopen(url, timeout=5, context=tls) as answer:

@@ -1,6 +1,6 @@
-// The path lies under sigs.k8s.io/kind/pkg because kind's loader is internal to that tree: the check is to be made by the
-// very code that kind itself runs.
-module sigs.k8s.io/kind/pkg/certstorage-check
+// The path lies under sigs.k8s.io/kind/pkg/cluster because kind's loader and its kubeadm template are internal to that tree:
+// the check is to be made by the very code that kind itself runs.
+module sigs.k8s.io/kind/pkg/cluster/certstorage-check
 
 go 1.25.0
 

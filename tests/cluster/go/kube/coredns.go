@@ -9,7 +9,6 @@ import (
 	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
-	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/ready"
@@ -18,7 +17,7 @@ import (
 // runCoreDNS serves DNS with the few plugins a cluster's own names need; the order is CoreDNS' order of execution.
 // The plugins of the full program pull in the libraries of every cloud.
 func runCoreDNS(args []string) {
-	dnsserver.Directives = []string{"bind", "ready", "errors", "cache", "loadbalance", "kubernetes", "forward"}
+	dnsserver.Directives = []string{"bind", "ready", "errors", "cache", "loadbalance", "kubernetes"}
 	os.Args = append([]string{"coredns"}, args...)
 	flag.CommandLine.Init("coredns", flag.ExitOnError)
 	coremain.Run()

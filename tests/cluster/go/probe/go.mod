@@ -1,0 +1,3 @@
+module certstorage.test/probe
+
+go 1.25.0

@@ -1,0 +1,120 @@
+"""Images as single files (OCI image layout, tarred): made without a daemon, read by containerd, kind and buildah."""
+
+import gzip
+import hashlib
+import io
+import json
+import platform
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
+_EPOCH = "1970-01-01T00:00:00Z"
+_MEDIA = "application/vnd.oci.image"
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What stands in an image about how to run it."""
+
+    entrypoint: Sequence[str] = ()
+    user: str = ""
+    working_dir: str = "/"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def layer_of(files: Mapping[str, Path], folders: Sequence[str] = ()) -> bytes:
+    """A gzipped layer: path in the image → file here, executable, and folders; the same bytes for the same input."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as tar:
+        for folder in folders:
+            entry = tarfile.TarInfo(folder.strip("/"))
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+            tar.addfile(entry)
+        for name, source in sorted(files.items()):
+            entry = tarfile.TarInfo(name.strip("/"))
+            entry.size, entry.mode = source.stat().st_size, 0o755
+            with source.open("rb") as content:
+                tar.addfile(entry, content)
+    return gzip.compress(plain.getvalue(), compresslevel=6, mtime=0)
+
+
+def write_archive(target: Path, *, name: str, layer: bytes, config: RunConfig) -> None:
+    """Write a one-layer image that is called ``name`` wherever it is loaded."""
+    settings: dict[str, object] = {"WorkingDir": config.working_dir}
+    if config.entrypoint:
+        settings["Entrypoint"] = list(config.entrypoint)
+    if config.user:
+        settings["User"] = config.user
+    if config.env:
+        settings["Env"] = [f"{key}={value}" for key, value in config.env.items()]
+    description = json.dumps(
+        {
+            "architecture": ARCHITECTURE.get(platform.machine(), platform.machine()),
+            "os": "linux",
+            "config": settings,
+            # buildah counts the layers by the history.
+            "history": [{"created": _EPOCH, "created_by": "certstorage"}],
+            "created": _EPOCH,
+            "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
+        }
+    ).encode()
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{_MEDIA}.manifest.v1+json",
+            "config": _descriptor("config.v1+json", description),
+            "layers": [_descriptor("layer.v1.tar+gzip", layer)],
+        }
+    ).encode()
+    names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
+    index = {"schemaVersion": 2, "manifests": [{**_descriptor("manifest.v1+json", manifest), "annotations": names}]}
+    unfinished = target.with_suffix(".new")
+    with tarfile.open(unfinished, mode="w") as tar:
+        _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        for blob in (layer, description, manifest):
+            _add(tar, f"blobs/sha256/{_digest(blob).removeprefix('sha256:')}", blob)
+        _add(tar, "index.json", json.dumps(index).encode())
+    unfinished.rename(target)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFacts:
+    """What an archive says of itself."""
+
+    digest: str
+    """Of the manifest, as containerd shows it."""
+    compressed_bytes: int
+    """All layers together, as a registry would store them."""
+
+
+def read_archive(path: Path) -> ArchiveFacts:
+    """Look into an archive that holds one image."""
+    with tarfile.open(path) as tar:
+        index = json.loads(_read(tar, "index.json"))
+        (entry,) = index["manifests"]
+        manifest = json.loads(_read(tar, f"blobs/sha256/{entry['digest'].removeprefix('sha256:')}"))
+    return ArchiveFacts(entry["digest"], sum(layer["size"] for layer in manifest["layers"]))
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    for spelling in (name, f"./{name}"):
+        if spelling in tar.getnames() and (file := tar.extractfile(spelling)) is not None:
+            return file.read()
+    raise KeyError(name)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _descriptor(kind: str, content: bytes) -> dict[str, object]:
+    return {"mediaType": f"{_MEDIA}.{kind}", "digest": _digest(content), "size": len(content)}
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
