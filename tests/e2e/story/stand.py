@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from certstorage.api.policy import GROUP
 from tests.cluster import images
 from tests.cluster.node import Node
 from tests.e2e.story import cluster
@@ -84,7 +85,7 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
     kubectl.ready(cluster.NAMESPACE, built)
     told("the operator and its policy")
     kubectl("apply", "--kustomize", "crds")
-    kubectl("wait", "--for=condition=Established", "--filename=crds", "--timeout=30s")
+    kubectl("wait", "--for=condition=Established", f"crd/certstoragepolicies.{GROUP}", "--timeout=30s")
     kubectl("apply", "--kustomize", timing.operator)
     kubectl.ready(cluster.OPERATOR_NAMESPACE, built)
     kubectl("apply", "--filename", timing.policy)
@@ -110,7 +111,7 @@ class Kubectl:
 
     def __call__(self, *arguments: str) -> str:
         """Standard output. Raises StandError with what it said when it fails."""
-        command = [KUBECTL, f"--kubeconfig={self.place.kubeconfig}", f"--context={self.place.context}", *arguments]
+        command = [str(KUBECTL), f"--kubeconfig={self.place.kubeconfig}", f"--context={self.place.context}", *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StandError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
