@@ -18,6 +18,8 @@ from certstorage.lease import FencedCluster, Lease
 from certstorage.reconcile import Decide, Settings
 from certstorage.registry import Key, Registry
 from certstorage.shell import MakeSource, Shell
+from certstorage.signals.alertmanager import Poster
+from certstorage.signals.nudge import Nudge
 from certstorage.signals.reader import Reader
 from certstorage.signals.server import Client, Server
 from certstorage.signals.source import SignalSource
@@ -83,6 +85,11 @@ async def serve(config: Config, options: Options, decide: Decide, watch: Watch) 
     lease = Lease(cluster, options.lease_namespace, options.lease_name, options.identity)
     telemetry, heart = Telemetry(__version__, time.time), Heart()
 
+    leader: list[Shell] = []
+
+    def nudge() -> bool:
+        return any(shell.source.nudge() for shell in leader)
+
     async def lead() -> None:
         telemetry.leading.set(1)
         try:
@@ -92,19 +99,23 @@ async def serve(config: Config, options: Options, decide: Decide, watch: Watch) 
                     _signals(config, session),
                     decide,
                     Settings(config.validator_image, config.allowed_env, options.identity),
+                    Poster(session, config.alertmanagers).post,
                     namespaces=config.namespaces,
                     telemetry=telemetry,
                     heart=heart,
                 )
+                leader.append(shell)
                 await shell.lead(lambda wakes: watch(wakes, api, config))
         finally:
+            leader.clear()
             telemetry.leading.set(0)
             heart.rest("signals")
 
-    routes = application(heart, lambda: "", telemetry.text, CONTENT_TYPE)
+    routes = application(heart, lease.lacks, telemetry.text, CONTENT_TYPE)
+    nudges = Nudge(options.nudge_token_file, nudge).application()
     ticking = asyncio.ensure_future(heart.tick())
     try:
-        async with served(routes, options.host, options.port):
+        async with served(routes, options.host, options.port), served(nudges, options.host, options.nudge_port):
             await lease.run(lead)
     finally:
         ticking.cancel()

@@ -63,11 +63,17 @@ class Lease:
         self._body: Json = {}
         self._seen: tuple[str, float] = ("", float("-inf"))
         """The resourceVersion seen last, and since when."""
+        self._heard_at = float("-inf")
 
     @property
     def valid(self) -> bool:
         """Whether its holder may act now."""
         return self._clock() < self._until
+
+    def lacks(self) -> str:
+        """What this process lacks to lead, or to follow whoever does: one line, empty when it lacks nothing."""
+        silence = self._clock() - self._heard_at
+        return "" if silence <= 2 * self._times.duration else "the Lease could not be read or written lately"
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait for the Lease, lead while it holds, release it at the end.
@@ -115,6 +121,7 @@ class Lease:
         version, spec = body["metadata"]["resourceVersion"], body.get("spec", {})
         if version != self._seen[0]:
             self._seen = version, begun
+        self._heard_at = self._clock()
         duration = float(spec.get("leaseDurationSeconds") or self._times.duration)
         holder = spec.get("holderIdentity") or ""
         if holder and holder != self._identity and begun - self._seen[1] < duration:
@@ -127,6 +134,7 @@ class Lease:
 
     def _hold(self, body: Json, begun: float) -> None:
         self._body, self._until = body, begun + self._times.renew
+        self._heard_at = self._clock()
 
     def _renewed(self, body: Json, *, take: bool = False) -> Json:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

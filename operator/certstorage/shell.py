@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Protocol
 
+from certstorage.api.alerts import Alert
 from certstorage.board import AlertBoard
 from certstorage.cluster.port import POLICIES, Cluster, ClusterError, Json
 from certstorage.health import Heart
-from certstorage.reconcile import Decide, Reconciler, Settings, SignalSource
+from certstorage.reconcile import Decide, Reconciler, Settings, SignalSource, utc_now
 from certstorage.registry import Key, Registry
+from certstorage.signals.alertmanager import INTERVAL
 from certstorage.telemetry import Telemetry
 from certstorage.wakes import Wakes
 from certstorage.workqueue import Outcome, WorkQueue
@@ -22,6 +25,8 @@ WORKERS = 64
 LIST_SECONDS = 300.0
 """Between two lists of all policies, which find what the watch missed."""
 LIST_RETRY_SECONDS = 2.0
+GATHER_SECONDS = 0.2
+"""After a change of the alerts, so that a mass outage is told in few posts."""
 POLL_SILENCE_SECONDS = 120.0
 """Every poll ends, answered or not, within a few seconds: after this long without one the process is restarted."""
 
@@ -33,6 +38,16 @@ class Source(SignalSource, Protocol):
 
     async def run(self) -> None:
         """Poll for ever."""
+
+    def nudge(self) -> bool:
+        """Poll at once; whether a poll is queued."""
+
+
+class Post(Protocol):
+    """Tells people."""
+
+    async def __call__(self, alerts: Iterable[Alert], now: datetime) -> Mapping[str, str]:
+        """Post everything that is in force; what failed, by address."""
 
 
 MakeSource = Callable[[Registry, Callable[[Key], None], Callable[[], None]], Source]
@@ -48,6 +63,7 @@ class Shell:
         make_source: MakeSource,
         decide: Decide,
         settings: Settings,
+        post: Post,
         *,
         namespaces: tuple[str, ...] | None,
         telemetry: Telemetry,
@@ -55,7 +71,7 @@ class Shell:
     ) -> None:
         self.cluster, self.namespaces, self.telemetry, self.heart = cluster, namespaces, telemetry, heart
         self.registry, self.queue = Registry(), WorkQueue[Key]()
-        self.board = AlertBoard()
+        self.board, self._news, self._post = AlertBoard(self._alerts_changed), asyncio.Event(), post
         self.wakes = Wakes(self.registry, self.queue.wake)
         self.source = make_source(self.registry, self._wake_urgently, self._polled)
         self.reconciler = Reconciler(
@@ -66,6 +82,9 @@ class Shell:
         """Signals overtake everything else: what has changed may be an outage."""
         self.queue.wake(key, urgent=True)
 
+    def _alerts_changed(self) -> None:
+        self._news.set()
+
     async def lead(self, watch: Callable[[Wakes], Awaitable[None]]) -> None:
         """List, then watch, poll and reconcile for ever. Any part that dies ends all; a watch that ends, too."""
         await self._first_list()
@@ -74,6 +93,7 @@ class Shell:
                 group.create_task(self.queue.run(self._work, workers=WORKERS)),
                 group.create_task(self._list_again()),
                 group.create_task(self.source.run()),
+                group.create_task(self._tell()),
             )
             await watch(self.wakes)
             for task in others:
@@ -82,6 +102,21 @@ class Shell:
     def _polled(self) -> None:
         self.telemetry.evaluation()
         self.heart.beat("signals", POLL_SILENCE_SECONDS)
+
+    async def _tell(self) -> None:
+        """Post the alerts in force, on time and soon after they change."""
+        while True:
+            self._news.clear()
+            failed = await self._post(self.board.alerts(utc_now()), utc_now())
+            self.telemetry.told(failed)
+            for address, problem in failed.items():
+                log.warning("alerts were not told to %s: %s", address, problem)
+            try:
+                async with asyncio.timeout(INTERVAL.total_seconds()):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def _work(self, key: Key) -> Outcome:
         begun = time.perf_counter()

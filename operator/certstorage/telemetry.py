@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -86,6 +86,9 @@ class Telemetry:
             ["verdict"],
             registry=self.registry,
         )
+        self.posts = Counter(
+            "certstorage_notification_posts", "Posts of all alerts in force.", ["result"], registry=self.registry
+        )
         self.reverts = Counter(
             "certstorage_reverts", "Flags of ours that somebody else wrote back.", registry=self.registry
         )
@@ -93,6 +96,10 @@ class Telemetry:
     def evaluation(self) -> None:
         """The signals were gone through."""
         self.evaluated.set(self._clock())
+
+    def told(self, failed: Mapping[str, str]) -> None:
+        """The alerts were posted; `failed` names the Alertmanagers that did not take them."""
+        self.posts.labels("failed" if failed else "done").inc()
 
     def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
         """A pass came to its end."""

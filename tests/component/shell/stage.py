@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from certstorage.api.alerts import Alert
 from certstorage.api.policy import Policy
 from certstorage.api.signals import FallbackSample, SignalSet
 from certstorage.cluster.client import ApiCluster, login
@@ -48,6 +49,9 @@ class Prometheus:
         for policy in self._registry:
             self._wake(policy.key)
 
+    def nudge(self) -> bool:
+        return False
+
     async def run(self) -> None:
         while True:
             self._polled()
@@ -62,6 +66,11 @@ class Stage:
         self.kubelet = Kubelet(cluster, namespace)
         self.telemetry = Telemetry("test", time.time)
         self.source: Prometheus
+        self.told: set[str] = set()
+
+    async def _post(self, alerts: Iterable[Alert], now: datetime) -> dict[str, str]:
+        self.told |= {alert.name for alert in alerts}
+        return {}
 
     async def build(self, deployment: Json | None = None, **spec: Any) -> None:
         """Make the claim, the Deployment and the policy."""
@@ -95,6 +104,7 @@ class Stage:
             make,
             decide,
             Settings("validator:1", ALLOWED, "component-test"),
+            self._post,
             namespaces=namespaces,
             telemetry=self.telemetry,
             heart=Heart(),

@@ -50,6 +50,7 @@ async def test_the_whole_outage(stage: Stage) -> None:
     assert len(await stage.jobs()) == 1
     reasons = [one["reason"] for one in await stage.events()]
     assert len(reasons) == len(set(reasons)), reasons
+    assert "CertStorageIncident" in stage.told
 
 
 async def test_a_kill_at_any_time_costs_a_repeat(stage: Stage) -> None:
