@@ -78,11 +78,11 @@ class Ledger:
         self._remembered = remembered_deletes
 
     def __len__(self) -> int:
-        """How many certificates should be there, those of unknown fate included."""
-        return len(self._live)
+        """How many certificates should be there soon, those of unknown fate included."""
+        return len(self._entries) - len(self._deleted)
 
     def pick_live(self, rng: random.Random) -> str | None:
-        """Any name that should be there, None if there is none."""
+        """Any name that should be there, None if there is none. A new one counts once its save was answered."""
         return rng.choice(self._live) if self._live else None
 
     def pick_writable(self, rng: random.Random) -> str | None:
@@ -102,8 +102,6 @@ class Ledger:
         entry = self._entries.get(name)
         if entry is None:
             entry = self._entries[name] = _Entry({ABSENT})
-            self._place[name] = len(self._live)
-            self._live.append(name)
         if entry.writing:
             raise ValueError(f"{name} has a writer already")
         entry.writing = True
@@ -119,8 +117,11 @@ class Ledger:
         entry.writing = False
         if confirmed:
             entry.possible = {write.wanted}
-            if write.wanted == ABSENT:
-                self._bury(write.name)
+        if entry.possible == {ABSENT}:
+            self._bury(write.name)
+        elif write.name not in self._place:
+            self._place[write.name] = len(self._live)
+            self._live.append(write.name)
 
     def may_be_absent(self, name: str) -> bool:
         """Whether "no such certificate" would be right now."""

@@ -91,6 +91,14 @@ def test_an_unanswered_first_write_leaves_a_name_that_is_written_again() -> None
     assert look(known, "a", ABSENT) is Finding.RIGHT
 
 
+def test_nobody_reads_what_was_never_stored_yet() -> None:
+    known = ledger()
+    writing = known.begin_write("a", "v1")
+    assert (len(known), known.pick_live(RNG)) == (1, None)
+    known.end_write(writing, confirmed=True)
+    assert (len(known), known.pick_live(RNG)) == (1, "a")
+
+
 def test_a_name_has_one_writer() -> None:
     known = ledger(a="v1")
     known.begin_write("a", "v2")
