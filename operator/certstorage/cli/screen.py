@@ -1,0 +1,80 @@
+"""Text on a terminal: colour and wrapping there, plain whole lines everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+UNWRAPPED = 10_000
+"""Columns of a line that goes to a file or another program: it is never broken."""
+
+GOOD, BAD, WARN, FAINT, COMMAND = "green", "bold red", "yellow", "dim", "bold cyan"
+
+_COLOURS = {
+    "True": GOOD,
+    "False": BAD,
+    "Unknown": WARN,
+    "Firing": BAD,
+    "ClearProven": GOOD,
+    "ClearUnproven": WARN,
+    "Idle": FAINT,
+    "Pass": GOOD,
+    "Fail": BAD,
+    "Inconclusive": WARN,
+    "critical": BAD,
+    "warning": WARN,
+    "Warning": WARN,
+    "Denied": BAD,
+    "Expired": WARN,
+    "Refused": WARN,
+}
+
+
+def console(*, width: int | None = None) -> Console:
+    """Standard output; NO_COLOR and COLUMNS are obeyed."""
+    made = Console(highlight=False, markup=False, emoji=False, width=width)
+    if width is None and not made.is_terminal:
+        return Console(highlight=False, markup=False, emoji=False, width=UNWRAPPED)
+    return made
+
+
+def say(screen: Console, shown: RenderableType) -> None:
+    """Print; outside a terminal without the blanks that fill a table's last column."""
+    if screen.is_terminal:
+        screen.print(shown)
+        return
+    with screen.capture() as captured:
+        screen.print(shown)
+    screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def word(text: str) -> Text:
+    """A word of the API in its colour."""
+    return Text(text or "-", style=_COLOURS.get(text, ""))
+
+
+def command(line: str) -> Text:
+    """A command to run, behind the prompt of a shell."""
+    return Text.assemble(("$ ", FAINT), (line, COMMAND))
+
+
+def labelled(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Labels on the left, what they say on the right."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style=FAINT)
+    grid.add_column(overflow="fold")
+    for label, shown in rows:
+        grid.add_row(label, shown)
+    return grid
+
+
+def columns(*names: str, last_wraps: bool = False) -> Table:
+    """A table as kubectl prints them; cells are cut before they are wrapped, but for the last where told so."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style=FAINT)
+    for index, name in enumerate(names):
+        wraps = last_wraps and index == len(names) - 1
+        table.add_column(name, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
+    return table
