@@ -18,11 +18,22 @@ class AlertBoard:
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self._alerts: dict[Key, tuple[Alert, ...]] = {}
         self._until: dict[Key, datetime] = {}
+        self._last_words: set[Key] = set()
         self._changed = changed
 
     def put(self, key: Key, alerts: tuple[Alert, ...]) -> None:
         """Replace the alerts of one policy."""
         self._until.pop(key, None)
+        self._last_words.discard(key)
+        self._set(key, alerts)
+
+    def put_last(self, key: Key, alerts: tuple[Alert, ...]) -> None:
+        """The policy is being deleted: what one of its last passes says is not taken back by the next."""
+        known = {one.identity: one for one in self._alerts.get(key, ())} if key in self._last_words else {}
+        self._last_words.add(key)
+        self._set(key, tuple((known | {one.identity: one for one in alerts}).values()))
+
+    def _set(self, key: Key, alerts: tuple[Alert, ...]) -> None:
         old = self._alerts.pop(key, ())
         if alerts:
             self._alerts[key] = alerts
@@ -30,7 +41,7 @@ class AlertBoard:
             self._changed()
 
     def leave(self, key: Key, now: datetime) -> None:
-        """The policy is gone; what its last pass had to say is said for some time more."""
+        """The policy is gone; what its last passes had to say is said for some time more."""
         if key in self._alerts:
             self._until.setdefault(key, now + FAREWELL)
 

@@ -155,7 +155,8 @@ class Reconciler:
             self._learn(key, acted.lesson, snapshot.now)
             self.witness.failed(key, "refused")
             return Outcome(again_seconds=0.0)
-        self.board.put(key, decision.alerts)
+        tell = self.board.put_last if snapshot.seen.deleting else self.board.put
+        tell(key, decision.alerts)
         body = await record(
             self.cluster,
             acted.body,
