@@ -12,7 +12,6 @@ from certstorage.cli.port import (
     DEPLOYMENTS,
     POLICIES,
     REQUESTS,
-    CliError,
     Commands,
     ForbiddenError,
     Kube,
@@ -84,8 +83,10 @@ def look(kube: Kube, found: Policy) -> Seen:
     mine = tuple(one for one in requests if one.policy == found.name)
     try:
         deployment = kube.get(DEPLOYMENTS, found.namespace, found.target)
-    except (ForbiddenError, NotFoundError) as error:
-        return Seen(found, hold_problem=_unread(error), requests=mine)
+    except NotFoundError as error:
+        return Seen(found, hold_problem=str(error), requests=mine)
+    except ForbiddenError as error:
+        return Seen(found, hold_problem=f"the hold on the Deployment was not read: {error}", requests=mine)
     text = Doc(deployment).value("metadata", "annotations", holds.ANNOTATION)
     if not isinstance(text, str):
         return Seen(found, requests=mine)
@@ -93,7 +94,3 @@ def look(kube: Kube, found: Policy) -> Seen:
         return Seen(found, hold=holds.load(text), requests=mine)
     except holds.InvalidHoldError as error:
         return Seen(found, hold_problem=f"the hold cannot be read: {error}", requests=mine)
-
-
-def _unread(error: CliError) -> str:
-    return f"the hold was not read: {error}"

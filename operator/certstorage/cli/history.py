@@ -132,7 +132,7 @@ def _lines(found: Sequence[Chapter], now: datetime) -> Iterator[RenderableType]:
         if index:
             yield Text()
         yield _heading(chapter, now)
-        table = screen.columns("TIME", "WHAT", "MESSAGE", last_wraps=True)
+        table = screen.columns("TIME", "WHAT", "MESSAGE")
         day = ""
         for entry in chapter.entries:
             date = f"{entry.at:%Y-%m-%d}"

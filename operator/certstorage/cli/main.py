@@ -215,8 +215,8 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None) -> 
     try:
         code = app(given, prog_name=world.program, standalone_mode=False, obj=world)
     except typer.TyperException as error:
-        said = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{said}; see: {world.program} --help") if said else ExitCode.NOT_DONE
+        said = " ".join(error.format_message().split())
+        return _fail(f"{said} See: {world.program} --help") if said else ExitCode.NOT_DONE
     except CliError as error:
         return _fail(str(error))
     except (typer.Abort, KeyboardInterrupt):

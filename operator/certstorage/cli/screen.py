@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -71,10 +73,34 @@ def labelled(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     return grid
 
 
-def columns(*names: str, last_wraps: bool = False) -> Table:
-    """A table as kubectl prints them; cells are cut before they are wrapped, but for the last where told so."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style=FAINT)
-    for index, name in enumerate(names):
-        wraps = last_wraps and index == len(names) - 1
-        table.add_column(name, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
+def columns(*names: str) -> Table:
+    """A table as kubectl prints them; nothing is cut off, so that a name can be copied."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
+    for name in names:
+        table.add_column(name, overflow="fold")
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """A table that leaves out columns where the terminal is too narrow: those in `spare`, one after the other."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[str | Text]]
+    spare: Sequence[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = list(self.names)
+        for name in (*self.spare, ""):
+            table = self._table(kept)
+            if not name or Measurement.get(console, options, table).maximum < options.max_width:
+                yield table
+                return
+            kept.remove(name)
+
+    def _table(self, kept: Sequence[str]) -> Table:
+        chosen = [index for index, name in enumerate(self.names) if name in kept]
+        table = columns(*kept)
+        for row in self.rows:
+            table.add_row(*(row[index] for index in chosen))
+        return table

@@ -21,28 +21,23 @@ UNSEEN = "the operator has not looked at it yet: is it running, and is this name
 def table(policies: Sequence[Policy], commands: Commands, now: datetime, *, namespaces: bool) -> RenderableType:
     """One line a policy, and below what to run next."""
     head = ("NAMESPACE",) if namespaces else ()
-    shown = screen.columns(*head, "NAME", "READY", "REASON", "READS", "PODS", "STEP", "SINCE")
-    for policy in policies:
-        place = (policy.namespace,) if namespaces else ()
-        step = policy.operation.step if policy.operation is not None else "-"
-        shown.add_row(
-            *place,
-            policy.name,
-            screen.word(policy.ready.status),
-            policy.ready.reason or "-",
-            policy.template or "-",
-            _pods(policy),
-            step,
-            words.since(policy.operation.since if policy.operation is not None else policy.ready.since, now),
-        )
-    return Group(shown, *_next(policies, commands))
+    names = (*head, "NAME", "READY", "REASON", "READS", "PODS", "STEP", "SINCE")
+    rows = [(*((policy.namespace,) if namespaces else ()), *_cells(policy, now)) for policy in policies]
+    return Group(screen.Fitting(names, rows, spare=("STEP", "SINCE", "PODS")), *_next(policies, commands))
+
+
+def _cells(policy: Policy, now: datetime) -> tuple[str | Text, ...]:
+    operation, ready = policy.operation, policy.ready
+    step, since = (operation.step, operation.since) if operation is not None else ("-", ready.since)
+    reads, pods, lasting = policy.template or "-", _pods(policy), words.since(since, now)
+    return policy.name, screen.word(ready.status), ready.reason or "-", reads, pods, step, lasting
 
 
 def _next(policies: Sequence[Policy], commands: Commands) -> Iterator[RenderableType]:
     """How many need a look, and the command for the most urgent of them."""
     asking = [policy for policy in policies if policy.asked is not None]
     waiting = [policy for policy in policies if not policy.ready.true]
-    first = next(iter(asking or waiting), None)
+    first = next(iter(asking or [policy for policy in waiting if policy.seen] or waiting), None)
     if first is None:
         return
     ready = len(policies) - len(waiting)
@@ -75,7 +70,7 @@ def _rows(policy: Policy, commands: Commands, now: datetime) -> Iterator[tuple[s
     yield "", Text(ready.message if policy.seen else UNSEEN)
     asked = policy.asked
     if asked is not None:
-        yield "Asked", Text(asked.message, style=screen.WARN)
+        yield "Asked", Text("a person" if asked.message == ready.message else asked.message, style=screen.WARN)
         yield "", screen.command(asked.command or commands.line("why", policy.name, namespace=policy.namespace))
     if policy.desired:
         wanted = f", for {words.since(policy.reads_since, now)}" if policy.reads_since is not None else ""
@@ -120,7 +115,7 @@ def _signals(policy: Policy, now: datetime) -> Iterator[RenderableType]:
         yield Text(text, style=screen.WARN)
     if not policy.signals:
         return
-    shown = screen.columns("SIGNAL", "VERDICT", "VALUE", "SINCE", "MISSING", last_wraps=True)
+    shown = screen.columns("SIGNAL", "VERDICT", "VALUE", "SINCE", "MISSING")
     for signal in policy.signals:
         missing = ", ".join(signal.missing) or (signal.message if signal.verdict == "Unknown" else "")
         since = words.since(signal.since, now)

@@ -102,12 +102,12 @@ def _so(policy: Policy, now: datetime) -> Iterator[str]:
 
 
 def _reads(policy: Policy, now: datetime) -> Iterator[str]:
-    if not policy.desired:
+    source = {"S3": "from S3", "Local": "from local disk"}.get(policy.desired)
+    if source is None:
         return
-    source = {"S3": "from S3", "Local": "from local disk"}.get(policy.desired, f"from {policy.desired}")
     lasting = f", since {words.ago(policy.reads_since, now)}" if policy.reads_since is not None else ""
     done = policy.pods_as_desired
-    where = "" if policy.pods is None else f" {done} of {policy.pods} Pods {'does' if done == 1 else 'do'} so."
+    where = f" {done} of {policy.pods} Pods {'does' if done == 1 else 'do'} so." if policy.pods else " No Pod runs."
     yield f"Reads are wanted {source}{lasting}.{where}"
     if policy.template != policy.desired:
         yield f"The template of Deployment {policy.target} says {policy.template}."
@@ -120,9 +120,9 @@ def _why(seen: Seen, now: datetime) -> Iterator[str]:
         yield f"{policy.ready.reason}: {sentence(meaning)}"
     for signal in policy.signals:
         if signal.verdict == "Firing":
-            value = f" ({signal.value})" if signal.value else ""
-            lasting = f" since {words.ago(signal.since, now)}" if signal.since is not None else ""
-            yield sentence(f"{signal.name} fires{lasting}{value}" + (f": {signal.message}" if signal.message else ""))
+            value = f" at {signal.value}" if signal.value else ""
+            lasting = f", since {words.ago(signal.since, now)}" if signal.since is not None else ""
+            yield sentence(f"{signal.name} fires{value}{lasting}" + (f": {signal.message}" if signal.message else ""))
     trusted = policy.condition(ConditionType.SIGNALS_TRUSTED)
     if policy.seen and not trusted.true:
         yield sentence(f"The signals are not to be trusted, so nothing goes back to S3: {trusted.message}")
@@ -180,7 +180,9 @@ def _unblocks(seen: Seen, commands: Commands, now: datetime) -> Part:
     if not policy.seen:
         run.append(commands.kubectl("get", "deployment,pods", namespace=OPERATOR))
     if policy.asked is not None:
-        found.append(f"A person is asked ({policy.asked.reason}): {sentence(policy.asked.message)}")
+        same = policy.asked.message == policy.ready.message
+        about = "for this" if same else f"({policy.asked.reason}): {policy.asked.message}"
+        found.append(sentence(f"A person is asked {about}"))
         run.extend(line for line in (policy.asked.command,) if line)
     for request in seen.requests:
         if not request.over and request.type != "Approval":
