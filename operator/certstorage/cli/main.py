@@ -18,23 +18,21 @@ from certstorage.cli.commands import Session
 from certstorage.cli.port import CliError, ExitCode
 from certstorage.cli.tools import Tools
 
-_HELP = """What the CertStoragePolicy operator does and why, and how to ask for what only a person may ask for."""
-
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
-    help=_HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings=_SETTINGS,
 )
-asks = typer.Typer(no_args_is_help=True, context_settings=_SETTINGS)
-app.add_typer(asks, name="request", help="Ask the operator for something; its answer is in the request's status.")
+asks = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings=_SETTINGS)
+app.add_typer(asks, name="request", help="Ask the operator for something.")
 
 _CLUSTER = "Cluster"
 
-Name = Annotated[str, typer.Argument(help="The CertStoragePolicy.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The CertStoragePolicy.")]
 Namespace = Annotated[
     str,
     typer.Option("-n", "--namespace", help="Namespace; else that of the context.", rich_help_panel=_CLUSTER),
@@ -68,10 +66,27 @@ def _end(code: ExitCode) -> None:
     raise typer.Exit(code)
 
 
+def _version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        tools: Tools = ctx.obj
+        sys.stdout.write(f"{tools.program} {__version__}\n")
+        _end(ExitCode.READY)
+
+
+@app.callback()
+def start(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """What the CertStoragePolicy operator does and why, and how to ask for what only a person may ask for."""
+
+
 @app.command()
 def status(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="One CertStoragePolicy; else all.", show_default=False)] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One CertStoragePolicy; else all.")] = "",
     *,
     namespace: Namespace = "",
     everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="All namespaces.")] = False,
@@ -80,7 +95,7 @@ def status(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Show where certificates are read from, what is under way, and what is asked of people."""
+    """Show where reads go and what is under way."""
     if name and everywhere:
         raise CliError(f"one policy is in one namespace: write -n NAMESPACE in place of -A with {name}")
     session = _session(ctx, kubeconfig, context, namespace)
@@ -97,7 +112,7 @@ def why(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Say what is so, why it is so, and what unblocks it and when."""
+    """Say what is so, why, and what unblocks it."""
     _end(commands.show_why(_session(ctx, kubeconfig, context, namespace), name))
 
 
@@ -126,7 +141,7 @@ def request_sweep(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Stop the application, compare a large sample, and bring it back."""
+    """Stop writes, compare a large sample, resume."""
     _percentage(sample_rate)
     session = _session(ctx, kubeconfig, context, namespace)
     _end(commands.file_request(session, name, Wanted.SWEEP, reason=reason, sample_rate=sample_rate, wait=wait))
@@ -161,7 +176,7 @@ def request_repair(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Upload what the last validation found missing or different."""
+    """Upload what the last validation found. From local disk to S3, never the other way."""
     session = _session(ctx, kubeconfig, context, namespace)
     _end(commands.file_request(session, name, Wanted.REPAIR, reason=reason, wait=wait))
 
@@ -177,7 +192,7 @@ def request_return(
     context: Context = "",
     kubeconfig: Kubeconfig = "",
 ) -> None:
-    """Let the way back to S3 begin, or begin again; proof is needed all the same."""
+    """Let the way back to S3 begin. It needs proof all the same."""
     session = _session(ctx, kubeconfig, context, namespace)
     _end(commands.file_request(session, name, Wanted.RETURN, reason=reason, wait=wait))
 
@@ -185,7 +200,7 @@ def request_return(
 @app.command()
 def approve(
     ctx: typer.Context,
-    request: Annotated[str, typer.Argument(help="The CertStorageRequest whose plan waits.", show_default=False)],
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The CertStorageRequest whose plan waits.")],
     *,
     deny: Annotated[bool, typer.Option("--deny", help="Say no.")] = False,
     reason: Reason = "",
@@ -209,9 +224,6 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None) -> 
     given = list(sys.argv[1:] if arguments is None else arguments)
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
     world = tools or Tools("kubectl certstorage" if plugin else "certstorage")
-    if given == ["--version"]:
-        sys.stdout.write(f"{world.program} {__version__}\n")
-        return ExitCode.READY
     try:
         code = app(given, prog_name=world.program, standalone_mode=False, obj=world)
     except typer.TyperException as error:
