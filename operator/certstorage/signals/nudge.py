@@ -45,24 +45,24 @@ class Nudge:
         app.router.add_post("/nudge", self._answer)
         return app
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if not self._authorized(request):
-            return _closing(401, "no bearer token, or a wrong one")
+            return await _closed(request, 401, "no bearer token, or a wrong one")
         if (request.content_length or 0) > MAX_BYTES:
-            return _closing(413, f"more than {MAX_BYTES} bytes")
+            return await _closed(request, 413, f"more than {MAX_BYTES} bytes")
         if self._reading >= AT_ONCE or not self._within_rate():
-            return _closing(503, "too many nudges")
+            return await _closed(request, 503, "too many nudges")
         self._reading += 1
         try:
             async with asyncio.timeout(self.read_seconds):
                 if not await _drained(request):
-                    return _closing(413, f"more than {MAX_BYTES} bytes")
+                    return await _closed(request, 413, f"more than {MAX_BYTES} bytes")
         except TimeoutError:
-            return _closing(408, f"no whole body within {self.read_seconds:g} s")
+            return await _closed(request, 408, f"no whole body within {self.read_seconds:g} s")
         finally:
             self._reading -= 1
         if not self.wake():
-            return _closing(503, "this operator does not lead")
+            return await _closed(request, 503, "this operator does not lead")
         return web.Response(status=202, text="a poll is queued")
 
     def _authorized(self, request: web.Request) -> bool:
@@ -93,7 +93,12 @@ async def _drained(request: web.Request) -> bool:
     return True
 
 
-def _closing(status: int, text: str) -> web.Response:
+async def _closed(request: web.Request, status: int, text: str) -> web.StreamResponse:
+    """Answer and hang up, whatever of the body is still to come."""
     response = web.Response(status=status, text=text)
     response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    if request.transport is not None:
+        request.transport.close()
     return response

@@ -1,0 +1,339 @@
+"""Real Alertmanagers: the shipped configuration, a resolved message that is false, and the operator's own alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+from aiohttp import web
+
+from certstorage.api.alerts import Alert, Severity
+from certstorage.api.signals import SignalName, Verdict
+from certstorage.signals.alertmanager import ENDS_AFTER, INTERVAL, RESOLVED_FOR, Poster
+from certstorage.signals.nudge import Nudge
+from tests.cluster import binaries
+from tests.component.signals.conftest import Start
+from tests.component.signals.parts import (
+    ALERTMANAGER_PROGRAMS,
+    Alertmanager,
+    Exporter,
+    debian,
+    eventually,
+    free_port,
+)
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
+VERSIONS = sorted(ALERTMANAGER_PROGRAMS)
+AMTOOLS = {"0.25": lambda: debian("amtool"), "0.28": binaries.amtool}
+NOW = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
+
+
+# --- the shipped configuration
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_amtool_accepts_the_configuration_and_its_templates(version: str) -> None:
+    checked = subprocess.run([AMTOOLS[version](), "check-config", SHIPPED], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    templates = ROOT / "deploy" / "alertmanager" / "templates" / "*.tmpl"
+    command = [AMTOOLS[version](), "template", "render", f"--template.glob={templates}"]
+    for name in ("title", "text", "aws_case"):
+        text = f'--template.text={{{{ template "certstorage.{name}" . }}}}'
+        rendered = subprocess.run([*command, text], capture_output=True, text=True, check=False)
+        assert rendered.returncode == 0, rendered.stdout + rendered.stderr
+
+
+OUTAGE = "alertname=CertS3Outage severity=critical scenario=outage"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        (OUTAGE, "nudge,aws-support,sre-oncall"),
+        ("alertname=CertS3SaveFailHigh severity=warning scenario=degradation", "nudge,platform-eng"),
+        ("alertname=CertS3ReadFallbackHigh severity=critical scenario=read-fallback", "nudge,sre-oncall"),
+        ("alertname=CertS3VolumeCollapse severity=info scenario=outage trust=low", "nudge,nobody"),
+        ("alertname=CertStorageWatchdog severity=none scenario=signals", "watchdog"),
+        ("alertname=CertStorageIncident severity=critical scenario=outage", "sre-oncall"),
+        ("alertname=CertStorageSweepOverBudget severity=critical scenario=sweep", "engineering-lead,sre-oncall"),
+        ("alertname=CertStorageActionRequired severity=critical contact=aws-support", "aws-support,sre-oncall"),
+        ("alertname=CertStorageBlocked severity=critical scenario=operator", "sre-oncall"),
+    ],
+)
+def test_who_hears_of_what(version: str, labels: str, receivers: str) -> None:
+    command = [AMTOOLS[version](), "config", "routes", "test", f"--config.file={SHIPPED}", *labels.split()]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == receivers
+
+
+class Contacts:
+    """Slack, PagerDuty and the operator, on loopback."""
+
+    def __init__(self, token_file: Path) -> None:
+        self.port = free_port()
+        self.woken = asyncio.Event()
+        self.slack: list[Any] = []
+        self.pagerduty: list[Any] = []
+        self.webhooks: list[Any] = []
+        self.nudge = Nudge(str(token_file), self._wake)
+
+    def _wake(self) -> bool:
+        self.woken.set()
+        return True
+
+    def application(self) -> web.Application:
+        async def slack(request: web.Request) -> web.Response:
+            self.slack.append(await request.json())
+            return web.Response(text="ok")
+
+        async def pagerduty(request: web.Request) -> web.Response:
+            self.pagerduty.append(await request.json())
+            return web.Response(status=202, text='{"status":"success"}')
+
+        async def webhook(request: web.Request) -> web.Response:
+            self.webhooks.append(await request.json())
+            return web.Response()
+
+        app = web.Application()
+        app.add_routes([web.post("/slack", slack), web.post("/pagerduty", pagerduty), web.post("/webhook", webhook)])
+        app.add_subapp("/op", self.nudge.application())
+        return app
+
+
+@pytest.fixture
+async def contacts(tmp_path: Path) -> AsyncIterator[Contacts]:
+    (tmp_path / "nudge-token").write_text("secret")
+    contacts = Contacts(tmp_path / "nudge-token")
+    runner = web.AppRunner(contacts.application(), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", contacts.port).start()
+    yield contacts
+    await runner.cleanup()
+
+
+Run = Callable[..., Awaitable[Alertmanager]]
+
+
+@pytest.fixture
+async def run(tmp_path: Path, session: aiohttp.ClientSession) -> AsyncIterator[Run]:
+    """`await run("0.28", config)`: an Alertmanager, ready."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(version: str, config: dict[str, Any]) -> Alertmanager:
+            folder = tmp_path / f"alertmanager-{version}"
+            alertmanager = Alertmanager(folder, ALERTMANAGER_PROGRAMS[version](), config)
+            stack.push_async_callback(alertmanager.stop)
+            await alertmanager.start()
+            await alertmanager.ready(session)
+            return alertmanager
+
+        yield begin
+
+
+def shipped(tmp_path: Path, contacts: Contacts) -> dict[str, Any]:
+    """The shipped configuration with the outside world's addresses turned to loopback, and nothing else."""
+    base = f"http://127.0.0.1:{contacts.port}"
+    shutil.copytree(SHIPPED.parent / "templates", tmp_path / "templates")
+    (tmp_path / "slack-url").write_text(f"{base}/slack")
+    (tmp_path / "pagerduty-sre").write_text("key-sre")
+    (tmp_path / "pagerduty-engineering-lead").write_text("key-lead")
+    text = SHIPPED.read_text().replace("/etc/alertmanager/secrets", str(tmp_path))
+    text = text.replace("/etc/alertmanager/templates", str(tmp_path / "templates"))
+    text = text.replace("http://certstorage-operator.certstorage-system.svc:8081/nudge", f"{base}/op/nudge")
+    config: dict[str, Any] = yaml.safe_load(text)
+    config["global"] = {"pagerduty_url": f"{base}/pagerduty"}
+    return config
+
+
+def posted(name: str, **labels: str) -> dict[str, Any]:
+    return {
+        "labels": {"alertname": name, "namespace": "production", "deployment": "deltacrown", **labels},
+        "annotations": {"summary": f"{name} says hello", "runbook_url": f"docs/runbook-map.md#{name.lower()}"},
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_an_outage_reaches_the_operator_and_people(
+    version: str, run: Run, contacts: Contacts, tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    alertmanager = await run(version, shipped(tmp_path, contacts))
+    alerts = [
+        posted("CertS3Outage", severity="critical", scenario="outage"),
+        posted("CertS3WriteSuccessLow", severity="critical", scenario="write-success-low"),
+    ]
+    async with session.post(f"{alertmanager.url}/api/v2/alerts", json=alerts) as response:
+        assert response.status == 200
+    async with asyncio.timeout(5):
+        await contacts.woken.wait()
+
+    async def told() -> tuple[set[str], set[str]]:
+        return {one["channel"] for one in contacts.slack}, {one["routing_key"] for one in contacts.pagerduty}
+
+    await eventually(told, lambda seen: seen == ({"#sre-oncall"}, {"key-sre"}), 20, "SRE is paged")
+    await eventually(told, lambda _: len(contacts.slack) == 2, 20, "the AWS case")
+    text = str(contacts.slack)
+    assert "CertS3Outage says hello" in text
+    assert "docs/runbook-map.md#certs3outage" in text
+    assert "Service: Simple Storage Service (S3)" in text
+    # a consequence of the outage pages nobody
+    assert "CertS3WriteSuccessLow" not in text + str(contacts.pagerduty)
+
+
+# --- resolved is not recovered
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_false_resolved_wakes_and_nothing_more(
+    version: str, start: Start, run: Run, contacts: Contacts, exporter: Exporter, tmp_path: Path
+) -> None:
+    base = f"http://127.0.0.1:{contacts.port}"
+    token = {"authorization": {"credentials_file": str(tmp_path / "nudge-token")}}
+    hooks = [{"url": f"{base}/op/nudge", "http_config": token}, {"url": f"{base}/webhook"}]
+    route = {"receiver": "nudge", "group_wait": "0s", "group_interval": "1s", "group_by": ["alertname"]}
+    alertmanager = await run(version, {"route": route, "receivers": [{"name": "nudge", "webhook_configs": hooks}]})
+    resend = ("--rules.alert.resend-delay=1s",)
+    observer = await start("3.16", alertmanager=alertmanager.port, flags=resend)
+    exporter.workload.mode = "down"
+    await eventually(
+        observer.look, lambda seen: seen.verdict(SignalName.OUTAGE) is Verdict.FIRING, 30, "the outage fires"
+    )
+
+    async def said() -> set[tuple[str, str]]:
+        alerts = [one for message in contacts.webhooks for one in message["alerts"]]
+        return {(one["labels"]["alertname"], one["status"]) for one in alerts}
+
+    await eventually(said, lambda found: ("CertS3Outage", "firing") in found, 20, "Alertmanager says that it fires")
+    assert contacts.woken.is_set()
+    await observer.prometheus.stop(signal.SIGKILL)
+    await eventually(said, lambda found: ("CertS3Outage", "resolved") in found, 30, "nobody sends it: it resolves")
+    believed = await observer.look()
+    assert believed.verdict(SignalName.OUTAGE) is Verdict.UNKNOWN
+    assert not believed.trusted
+
+
+# --- the operator's own alerts
+
+
+def incident(starts_at: datetime | None = NOW, summary: str = "S3 is down") -> Alert:
+    labels = {"namespace": "production", "policy": "certificates", "incident": "certificates-1", "team": "sre"}
+    return Alert("CertStorageIncident", Severity.CRITICAL, labels, {"summary": summary, "command": ""}, starts_at)
+
+
+QUIET: dict[str, Any] = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}]}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_an_alert_is_kept_updated_and_resolved(version: str, run: Run, session: aiohttp.ClientSession) -> None:
+    alertmanager = await run(version, QUIET)
+    poster = Poster(session, (alertmanager.url,))
+    began = datetime.now(UTC) - timedelta(hours=1)
+
+    assert await poster.post([incident(began)], datetime.now(UTC)) == {}
+    (first,) = await alertmanager.alerts(session)
+    assert first["labels"] == {
+        "alertname": "CertStorageIncident",
+        "severity": "critical",
+        "namespace": "production",
+        "policy": "certificates",
+        "incident": "certificates-1",
+        "team": "sre",
+    }
+    assert first["annotations"] == {"summary": "S3 is down"}
+    assert datetime.fromisoformat(first["startsAt"]) - began < timedelta(milliseconds=1)
+    ends = datetime.fromisoformat(first["endsAt"]) - datetime.now(UTC)
+    assert timedelta(0) < ends <= ENDS_AFTER
+
+    assert await poster.post([incident(began, "S3 is still down")], datetime.now(UTC)) == {}
+    (second,) = await alertmanager.alerts(session)
+    assert second["annotations"] == {"summary": "S3 is still down"}
+    assert second["startsAt"] == first["startsAt"]
+    assert second["fingerprint"] == first["fingerprint"]
+
+    assert await poster.post([], datetime.now(UTC)) == {}
+    await eventually(lambda: alertmanager.alerts(session), lambda found: found == [], 10, "it is resolved")
+
+
+async def test_an_alertmanager_that_was_away_hears_of_the_end(run: Run, session: aiohttp.ClientSession) -> None:
+    alertmanager = await run("0.28", QUIET)
+    poster = Poster(session, (alertmanager.url, f"http://127.0.0.1:{free_port()}"))
+    now = datetime.now(UTC)
+    problems = await poster.post([incident(now)], now)
+    assert list(problems) == [poster.urls[1]]
+    await alertmanager.stop(signal.SIGTERM)
+    assert set(await poster.post([], now)) == set(poster.urls)
+    await alertmanager.start()
+    await alertmanager.ready(session)
+    assert alertmanager.url not in await poster.post([], datetime.now(UTC))
+    await eventually(lambda: alertmanager.alerts(session), lambda found: found == [], 10, "it is resolved")
+
+
+async def test_an_alert_that_alertmanager_refuses_is_told(run: Run, session: aiohttp.ClientSession) -> None:
+    alertmanager = await run("0.28", QUIET)
+    poster = Poster(session, (alertmanager.url,))
+    bad = Alert("Bad", Severity.WARNING, {"": "no name"})
+    problems = await poster.post([bad, incident(datetime.now(UTC))], datetime.now(UTC))
+    assert "HTTP 400" in problems[alertmanager.url]
+    found = await alertmanager.alerts(session)
+    assert [one["labels"]["alertname"] for one in found] == ["CertStorageIncident"]
+
+
+class Recorder:
+    """An Alertmanager that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.port, self.posts = free_port(), list[Any]()
+
+    async def write_down(self, request: web.Request) -> web.Response:
+        self.posts.append(await request.json())
+        return web.Response()
+
+
+@pytest.fixture
+async def recorder() -> AsyncIterator[Recorder]:
+    recorder = Recorder()
+    app = web.Application()
+    app.router.add_post("/api/v2/alerts", recorder.write_down)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", recorder.port).start()
+    yield recorder
+    await runner.cleanup()
+
+
+async def test_the_story_of_an_alert(recorder: Recorder, session: aiohttp.ClientSession) -> None:
+    poster = Poster(session, (f"http://127.0.0.1:{recorder.port}/",))
+
+    async def told(alerts: list[Alert], after: timedelta) -> list[tuple[str, str]]:
+        recorder.posts.clear()
+        assert await poster.post(alerts, NOW + after) == {}
+        return [(one["startsAt"], one["endsAt"]) for post in recorder.posts for one in post]
+
+    def at(after: timedelta) -> str:
+        return (NOW + after).isoformat()
+
+    start, minute = timedelta(0), timedelta(minutes=1)
+    assert await told([], start) == []
+    assert await told([incident(None)], start) == [(at(start), at(ENDS_AFTER))]
+    assert await told([incident(None)], INTERVAL) == [(at(start), at(INTERVAL + ENDS_AFTER))]
+    assert await told([], minute) == [(at(start), at(minute))]
+    assert await told([], 2 * minute) == [(at(start), at(minute))]
+    # back again: another time of the same alert
+    assert await told([incident(None)], 3 * minute) == [(at(3 * minute), at(3 * minute + ENDS_AFTER))]
+    assert await told([], 4 * minute) == [(at(3 * minute), at(4 * minute))]
+    assert await told([], 4 * minute + RESOLVED_FOR) == [(at(3 * minute), at(4 * minute))]
+    assert await told([], 5 * minute + RESOLVED_FOR) == []
+    # what begins in the future does not end before it
+    assert await told([incident(NOW + minute)], start) == [(at(minute), at(max(minute, ENDS_AFTER)))]
+    assert await told([], start) == [(at(minute), at(minute))]
