@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -20,16 +20,18 @@ from certstorage.api.hold import ReadsPhase
 from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import InvalidPolicyError, Policy, parse
 from certstorage.api.reasons import Reason
-from certstorage.api.signals import SignalSet
+from certstorage.api.signals import SignalName, SignalSet, Verdict
 from certstorage.api.status import Status, from_dict
 from certstorage.board import AlertBoard
 from certstorage.cluster.act import Acted, Lesson, act, let_policy_go
-from certstorage.cluster.observe import Given, Snapshot, observe
+from certstorage.cluster.observe import Given, Snapshot, glance, observe
 from certstorage.cluster.port import (
+    DEPLOYMENTS,
     POLICIES,
     Cluster,
     ClusterError,
     ConflictError,
+    ForbiddenError,
     Json,
     NotFoundError,
     UnavailableError,
@@ -44,6 +46,9 @@ LESSON_LOOK_AGAIN = timedelta(seconds=30)
 CONFLICT_RETRY_SECONDS = 1.0
 """The longest wait after a conflict; the first retry comes at once."""
 INVALID_LOOK_AGAIN_SECONDS = 600.0
+OFF = "false"
+CLEAR_TO_FLIP = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_UNVERIFIED, Reason.SIGNALS_UNKNOWN})
+"""Reasons of the last pass with which nothing stood against a flip."""
 
 # What a malformed object or a mistake in the program may raise in a pass over one policy. It must not end the process:
 # the other policies still need their operator. It is logged with its traceback, counted, and tried again with back-off.
@@ -114,6 +119,8 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self._lessons: dict[Key, Lesson] = {}
+        self._flipped: dict[Key, Decision] = {}
+        """Decisions whose flip is written and which are told by the next pass; lost in a crash, only words are."""
         self._refused_since: dict[tuple[Key, str], datetime] = {}
 
     async def __call__(self, key: Key) -> Outcome:
@@ -137,9 +144,8 @@ class Reconciler:
         return Outcome(failed=True) if most is None else Outcome(failed=True, most_retry_seconds=most)
 
     async def _pass(self, key: Key) -> Outcome:
-        try:
-            body = await self.cluster.get(POLICIES, *key)
-        except NotFoundError:
+        body, early = await self._read(key)
+        if body is None:
             self.forget(key)
             return Outcome()
         try:
@@ -148,8 +154,13 @@ class Reconciler:
             return await self._invalid(key, body, error)
         self.know(policy)
         lesson = self._lessons.pop(key, None)
-        snapshot = await self._observe(policy, body, lesson)
-        decision = self.decide(policy, snapshot.seen, from_dict(body.get("status") or {}), snapshot.now)
+        told = self._flipped.pop(key, None)
+        if told is not None:
+            body = await self._record(body, told)
+        elif early is not None and lesson is None and await self._flip_first(policy, body, early):
+            return Outcome(again_seconds=0.0)
+        snapshot = self._taught(await observe(self.cluster, policy, body, self._given(policy)), lesson)
+        decision = self._decide(snapshot)
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
         if acted.lesson is not None:
             self._learn(key, acted.lesson, snapshot.now)
@@ -157,14 +168,7 @@ class Reconciler:
             return Outcome(again_seconds=0.0)
         tell = self.board.put_last if snapshot.seen.deleting else self.board.put
         tell(key, decision.alerts)
-        body = await record(
-            self.cluster,
-            acted.body,
-            decision.status,
-            decision.events,
-            now=snapshot.now,
-            instance=self.settings.instance,
-        )
+        body = await self._record(acted.body, decision)
         self.witness.passed(snapshot, decision, acted)
         if snapshot.seen.has_finalizer and not decision.finalizer:
             await let_policy_go(self.cluster, snapshot, body)
@@ -173,17 +177,62 @@ class Reconciler:
             look = min(look, snapshot.now + LESSON_LOOK_AGAIN)
         return Outcome(again_seconds=(look - self.clock()).total_seconds())
 
-    async def _observe(self, policy: Policy, body: Json, lesson: Lesson | None) -> Snapshot:
-        given = Given(
+    async def _read(self, key: Key) -> tuple[Json | None, Json | None]:
+        """The policy, or nothing if it is gone; and with it its Deployment when an outage fires and time counts."""
+        known = self.registry.get(key)
+        if known is None or not _fires(self.source.signals(known, "")):
+            return await _if_there(self.cluster.get(POLICIES, *key)), None
+        target = self.cluster.get(DEPLOYMENTS, known.namespace, known.spec.target.name)
+        body, deployment = await asyncio.gather(_if_there(self.cluster.get(POLICIES, *key)), _if_readable(target))
+        return body, deployment
+
+    async def _flip_first(self, policy: Policy, body: Json, deployment: Json) -> bool:
+        """Go local on two reads alone, if that is all it takes; whether it was done.
+
+        The way to the safe side needs no Pods, Jobs or requests to be known. In a mass outage every policy is flipped
+        before anything is recorded for any. Whatever stood against it at the last pass is left to a whole pass.
+        """
+        before = from_dict(body.get("status") or {})
+        ready = before.conditions.get(ConditionType.READY)
+        if ready is None or ready.reason not in CLEAR_TO_FLIP:
+            return False
+        snapshot = self._taught(glance(policy, body, deployment, self._given(policy)), None)
+        target = snapshot.seen.target
+        decision = self._decide(snapshot)
+        patch, flag = decision.patch, policy.spec.env.read_primary
+        if isinstance(target, Problem) or target.hold is not None or patch is None or patch.env.get(flag) != OFF:
+            return False
+        begun = Decision(decision.status, decision.look_again_at, patch=patch)
+        acted = await act(self.cluster, snapshot, begun, self.settings.validator_image)
+        if acted.lesson is not None:
+            self._learn(policy.key, acted.lesson, snapshot.now)
+            return True
+        self.board.put(policy.key, decision.alerts)
+        self.witness.passed(snapshot, begun, acted)
+        self._flipped[policy.key] = decision
+        return True
+
+    def _decide(self, snapshot: Snapshot) -> Decision:
+        before = from_dict(snapshot.body.get("status") or {})
+        return self.decide(snapshot.policy, snapshot.seen, before, snapshot.now)
+
+    async def _record(self, body: Json, decision: Decision) -> Json:
+        now, instance = self.clock(), self.settings.instance
+        return await record(self.cluster, body, decision.status, decision.events, now=now, instance=instance)
+
+    def _given(self, policy: Policy) -> Given:
+        return Given(
             now=self.clock(),
             token=self.token(),
             image=self.settings.validator_image,
             neighbours=self.registry.neighbours(policy),
             problems=self._not_allowed(policy),
         )
-        snapshot = await observe(self.cluster, policy, body, given)
+
+    def _taught(self, snapshot: Snapshot, lesson: Lesson | None) -> Snapshot:
+        """The snapshot with the signals, and with what acting taught about this very Deployment."""
         target = snapshot.seen.target
-        seen = replace(snapshot.seen, signals=self.source.signals(policy, _judged_template(target)))
+        seen = replace(snapshot.seen, signals=self.source.signals(snapshot.policy, _judged_template(target)))
         if lesson is not None and not isinstance(target, Problem) and target.uid == lesson.target_uid:
             seen = _taught(seen, lesson)
         return replace(snapshot, seen=seen)
@@ -240,8 +289,28 @@ class Reconciler:
         self.board.leave(key, self.clock())
         self.witness.forget(key)
         self._lessons.pop(key, None)
+        self._flipped.pop(key, None)
         for one in [one for one in self._refused_since if one[0] == key]:
             del self._refused_since[one]
+
+
+def _fires(signals: SignalSet) -> bool:
+    return any(signals.verdict(name) is Verdict.FIRING for name in (SignalName.OUTAGE, SignalName.BLACK_HOLE))
+
+
+async def _if_there(read: Awaitable[Json]) -> Json | None:
+    try:
+        return await read
+    except NotFoundError:
+        return None
+
+
+async def _if_readable(read: Awaitable[Json]) -> Json | None:
+    """An early read that fails is left to the whole pass, which knows what to make of it."""
+    try:
+        return await read
+    except (NotFoundError, ForbiddenError):
+        return None
 
 
 def _judged_template(target: Target | Problem) -> str:

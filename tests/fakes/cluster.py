@@ -7,8 +7,8 @@ called before and after each call and may raise whatever a network may do.
 from __future__ import annotations
 
 import asyncio
-import copy
 import itertools
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -61,6 +61,11 @@ def nothing(_: Call) -> None:
     """A hook that lets everything pass."""
 
 
+def copied(value: Any) -> Any:
+    """A deep copy; of plain JSON this is several times faster than the standard one."""
+    return pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
 @dataclass
 class FakeCluster:
     """The port with state. `auto_roll` plays the Deployment controller right after each write."""
@@ -80,31 +85,31 @@ class FakeCluster:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         with self._call(Call("get", resource.plural, namespace, name)):
-            return copy.deepcopy(self._find(resource, namespace, name))
+            return copied(self._find(resource, namespace, name))
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Sequence[Json]:
         with self._call(Call("list", resource.plural, namespace, labels)):
-            return [copy.deepcopy(one) for one in self.every(resource, namespace) if _selected(one, labels)]
+            return [copied(one) for one in self.every(resource, namespace) if _selected(one, labels)]
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
-        with self._call(Call("create", resource.plural, namespace, body["metadata"]["name"], copy.deepcopy(body))):
-            return copy.deepcopy(self.add(resource, body, manager=FIELD_MANAGER))
+        with self._call(Call("create", resource.plural, namespace, body["metadata"]["name"], copied(body))):
+            return copied(self.add(resource, body, manager=FIELD_MANAGER))
 
     async def patch(self, resource: Resource, namespace: str, name: str, operations: Sequence[Json]) -> Json:
-        with self._call(Call("patch", resource.plural, namespace, name, copy.deepcopy(operations))):
+        with self._call(Call("patch", resource.plural, namespace, name, copied(operations))):
             found = self._find(resource, namespace, name)
             assert resource is DEPLOYMENTS
             self._json_patch(found, operations, FIELD_MANAGER)
-            return copy.deepcopy(found)
+            return copied(found)
 
     async def replace(
         self, resource: Resource, namespace: str, name: str, body: Json, *, subresource: str = ""
     ) -> Json:
-        with self._call(Call("replace", resource.plural, namespace, name, copy.deepcopy(body), subresource)):
+        with self._call(Call("replace", resource.plural, namespace, name, copied(body), subresource)):
             found = self._find(resource, namespace, name)
             if body["metadata"].get("resourceVersion") != found["metadata"]["resourceVersion"]:
                 raise ConflictError(f"{resource.plural} {namespace}/{name}: the object has been modified")
-            return copy.deepcopy(self._put(resource, found, copy.deepcopy(body), subresource))
+            return copied(self._put(resource, found, copied(body), subresource))
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         with self._call(Call("delete", resource.plural, namespace, name)):
@@ -128,7 +133,7 @@ class FakeCluster:
 
     def add(self, resource: Resource, body: Json, *, manager: str = "kubectl") -> Json:
         """Create an object as somebody."""
-        made = copy.deepcopy(body)
+        made = copied(body)
         metadata = made["metadata"]
         key = (resource.plural, metadata["namespace"], metadata["name"])
         if key in self.objects:
@@ -171,7 +176,7 @@ class FakeCluster:
     def touch(self, resource: Resource, namespace: str, name: str, change: Callable[[Json], None]) -> None:
         """Change an object in place as somebody else; a changed spec is a new generation."""
         found = self._find(resource, namespace, name)
-        spec = copy.deepcopy(found.get("spec"))
+        spec = copied(found.get("spec"))
         change(found)
         if found.get("spec") != spec:
             found["metadata"]["generation"] += 1
@@ -191,7 +196,7 @@ class FakeCluster:
                     "labels": dict(job["spec"]["template"]["metadata"]["labels"]),
                     "ownerReferences": [_controller("Job", job)],
                 },
-                "spec": copy.deepcopy(job["spec"]["template"]["spec"]),
+                "spec": copied(job["spec"]["template"]["spec"]),
                 "status": {
                     "phase": "Failed" if exit_code else "Succeeded",
                     "containerStatuses": [
@@ -240,7 +245,7 @@ class FakeCluster:
                         "labels": labels,
                         "ownerReferences": [_controller("Deployment", found)],
                     },
-                    "spec": {"template": {**copy.deepcopy(template), "metadata": {"labels": labels}}},
+                    "spec": {"template": {**copied(template), "metadata": {"labels": labels}}},
                 },
             )
         replicas = found["spec"]["replicas"]
@@ -254,7 +259,7 @@ class FakeCluster:
                         "labels": labels,
                         "ownerReferences": [_controller("ReplicaSet", owner)],
                     },
-                    "spec": {**copy.deepcopy(template["spec"]), "nodeName": f"node-{index}"},
+                    "spec": {**copied(template["spec"]), "nodeName": f"node-{index}"},
                     "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
                 },
             )
@@ -289,7 +294,7 @@ class FakeCluster:
         body["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def _put(self, resource: Resource, found: Json, body: Json, subresource: str) -> Json:
-        old = copy.deepcopy(found)
+        old = copied(found)
         if subresource == "status":
             found["status"] = body.get("status")
         else:
@@ -310,14 +315,14 @@ class FakeCluster:
         return found
 
     def _json_patch(self, found: Json, operations: Sequence[Json], manager: str) -> None:
-        changed = copy.deepcopy(found)
+        changed = copied(found)
         for operation in operations:
             _apply(changed, operation)
         if changed["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
             raise ConflictError("the object has been modified")
         if changed == found:
             return
-        old = copy.deepcopy(found)
+        old = copied(found)
         found.clear()
         found.update(changed)
         if found["spec"] != old["spec"] or found["metadata"].get("annotations") != old["metadata"].get("annotations"):
@@ -393,7 +398,7 @@ def _apply(document: Any, operation: Json) -> None:
             document = document[int(part)] if isinstance(document, list) else document[part]
         if isinstance(document, list):
             if last == "-":
-                document.append(copy.deepcopy(operation["value"]))
+                document.append(copied(operation["value"]))
             elif operation["op"] == "remove":
                 del document[int(last)]
             else:
@@ -401,7 +406,7 @@ def _apply(document: Any, operation: Json) -> None:
         elif operation["op"] == "remove":
             del document[last]
         else:
-            document[last] = copy.deepcopy(operation["value"])
+            document[last] = copied(operation["value"])
     except (KeyError, IndexError) as error:
         raise UnprocessableError(f"the server rejected our request: {operation['path']}") from error
 

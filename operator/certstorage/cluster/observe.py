@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from certstorage.api.observed import (
@@ -123,21 +123,32 @@ async def observe(cluster: Cluster, policy: Policy, body: Json, given: Given) ->
         pods = parse_pods(policy, target.container, own_sets, all_pods)
         disk = disk_of(claim, all_pods)
         inputs = inputs_hash(policy, target.uid, given.image)
-    metadata: Mapping[str, object] = body["metadata"]
-    seen = Observation(
-        target=target,
+    seen = replace(
+        _base(body, given, target),
         pods=pods,
         jobs=_jobs(jobs, job_pods, policy, given.now),
         requests=open_requests(requests, policy.name, given.now),
-        neighbours=given.neighbours,
-        problems=given.problems,
         blind=tuple(blind.found),
-        deleting=bool(metadata.get("deletionTimestamp")),
-        has_finalizer=FINALIZER in body["metadata"].get("finalizers", ()),
         inputs_hash=inputs,
-        token=given.token,
     )
     return Snapshot(policy, body, seen, given.now, found, disk)
+
+
+def glance(policy: Policy, body: Json, deployment: Json, given: Given) -> Snapshot:
+    """What the policy and its Deployment alone can tell; Pods, Jobs and requests are not known."""
+    seen = _base(body, given, parse_target(policy, deployment, ()))
+    return Snapshot(policy, body, seen, given.now, deployment)
+
+
+def _base(body: Json, given: Given, target: Target | Problem) -> Observation:
+    return Observation(
+        target=target,
+        neighbours=given.neighbours,
+        problems=given.problems,
+        deleting=bool(body["metadata"].get("deletionTimestamp")),
+        has_finalizer=FINALIZER in body["metadata"].get("finalizers", ()),
+        token=given.token,
+    )
 
 
 async def _deployment(cluster: Cluster, policy: Policy) -> Json | Problem:

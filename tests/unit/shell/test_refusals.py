@@ -167,11 +167,9 @@ async def test_of_two_policies_on_one_deployment_the_older_acts() -> None:
     assert scene.env(READ) == "true"
     younger = scene.cluster.stored(POLICIES, NAMESPACE, "younger")
     assert younger["status"]["conditions"][0]["reason"] == "TargetShared"
-    await scene.step()
+    await scene.settle()
     assert scene.env(READ) == "false"
     scene.woken.clear()
-    scene.cluster.remove(POLICIES, NAMESPACE, POLICY)
-    scene.cluster.touch(POLICIES, NAMESPACE, POLICY, lambda body: body["metadata"].pop("finalizers", None))
     del scene.cluster.objects[POLICIES.plural, NAMESPACE, POLICY]
     await scene.step()
     assert (NAMESPACE, "younger") in scene.woken

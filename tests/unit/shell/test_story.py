@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from tests.fakes.scene import DUAL, READ, Scene, healthy, outage
+from certstorage.cluster.port import CLAIMS, EVENTS
+from tests.fakes.scene import DUAL, NAMESPACE, READ, Scene, healthy, outage
 
 
 async def test_a_healthy_policy_is_told_once_and_then_nothing_is_written() -> None:
@@ -26,8 +27,8 @@ async def test_the_whole_outage_ends_as_it_began() -> None:
     assert scene.env(READ) == "false"
     assert scene.env(DUAL) == "true"
     assert scene.hold() is not None
-    assert scene.policy()["metadata"]["finalizers"] == ["storage.deltacrown.io/hold"]
     await scene.fall()
+    assert scene.policy()["metadata"]["finalizers"] == ["storage.deltacrown.io/hold"]
     assert scene.reason() == "OutageReadsLocal"
     await scene.recover()
     assert [job["metadata"]["name"] for job in scene.jobs()] == [f"{scene.hold().incident}-r1"]  # type: ignore[union-attr]
@@ -40,15 +41,31 @@ async def test_the_whole_outage_ends_as_it_began() -> None:
     assert len(scene.jobs()) == 1
 
 
-async def test_the_flip_comes_before_every_other_write() -> None:
+async def test_the_flip_needs_two_reads_and_is_told_after_every_other_flip() -> None:
     scene = Scene()
     await scene.step()
     seen = len(scene.cluster.calls)
     scene.source.current = outage()
+    outcome = await scene.step()
+    calls = [(call.verb, call.plural) for call in scene.cluster.calls[seen:]]
+    assert sorted(calls[:2]) == [("get", "certstoragepolicies"), ("get", "deployments")]
+    assert calls[2:] == [("patch", "deployments")]
+    assert outcome.again_seconds == 0
+    assert [alert.name for alert in scene.operator.board.alerts(scene.cluster.now)] == ["CertStorageIncident"]
     await scene.step()
-    writes = [(call.verb, call.plural) for call in scene.cluster.calls[seen:] if call.writes]
-    assert writes[0] == ("patch", "deployments")
-    assert ("replace", "certstoragepolicies") in writes
+    assert scene.events().count("OutageGoingLocal") == 1
+    told = next(one for one in scene.cluster.every(EVENTS) if one["reason"] == "OutageGoingLocal")
+    assert "S3 outage" in told["message"]
+
+
+async def test_what_stood_against_a_flip_is_looked_at_whole() -> None:
+    scene = Scene()
+    scene.cluster.remove(CLAIMS, NAMESPACE, "certificates")
+    await scene.settle()
+    assert scene.reason() == "ClaimMissing"
+    scene.source.current = outage()
+    await scene.settle()
+    assert scene.env(READ) == "true"
 
 
 async def test_a_quiet_return_without_traffic_says_that_it_is_unverified() -> None:
