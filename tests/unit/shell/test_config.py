@@ -1,0 +1,82 @@
+"""The configuration file: what is shipped can be read, and every mistake names the key and the mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from certstorage.api.reading import InvalidFieldError
+from certstorage.config import Config, InvalidConfigError, PrometheusServer, load, parse
+
+SHIPPED = Path(__file__).parents[3] / "deploy" / "operator" / "config.yaml"
+LEAST: dict[str, Any] = {"prometheus": {"default": {"url": "http://p:9090"}}, "validatorImage": "v:1"}
+
+
+def test_the_shipped_file() -> None:
+    config = load(SHIPPED)
+    assert "default" in config.prometheus
+    assert "CERT_S3_READ_PRIMARY" in config.allowed_env
+    assert config.namespaces == ()
+    assert config.alertmanagers
+    assert load(SHIPPED, ("a", "b")).namespaces == ("a", "b")
+
+
+def test_the_least_that_is_needed() -> None:
+    assert parse(LEAST) == Config({"default": PrometheusServer("http://p:9090")}, "v:1")
+
+
+def test_all_namespaces() -> None:
+    assert parse({**LEAST, "enrolledNamespaces": "all"}).namespaces is None
+    assert parse({**LEAST, "enrolledNamespaces": ["x"]}).namespaces == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"promethius": {}}, "unknown promethius"),
+        ({"prometheus": {}}, "name at least one server"),
+        ({"prometheus": {"a": {"url": "p:9090"}}}, "prometheus.a.url: expected a URL"),
+        ({"prometheus": {"a": {"url": "http://u:s3cret@p"}}}, "no user or password in a URL"),
+        ({"prometheus": {"a": {"url": "http://p", "token": "x"}}}, "unknown token"),
+        ({"prometheus": {"a": {"url": "http://p", "username": "u"}}}, "belong together"),
+        (
+            {"prometheus": {"a": {"url": "http://p", "username": "u", "passwordFile": "f", "bearerTokenFile": "t"}}},
+            "exclude each other",
+        ),
+        ({"validatorImage": ""}, "validatorImage"),
+        ({"validatorImage": None}, "validatorImage"),
+        ({"pollSeconds": 0}, "pollSeconds: expected a whole number, 1 or more"),
+        ({"pollSeconds": "5"}, "pollSeconds"),
+        ({"allowedEnv": "X"}, "allowedEnv: expected a list"),
+        ({"alertmanager": ["ftp://x"]}, "alertmanager: expected a URL"),
+        ({"enrolledNamespaces": "production"}, "enrolledNamespaces: expected a list"),
+    ],
+)
+def test_a_mistake_names_the_key(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidFieldError) as found:
+        parse({**LEAST, **change})
+    assert told in str(found.value)
+    assert "s3cret" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(None, "--config"), ("a: [", "not YAML"), ("- a", "keys and values"), ("a: 1", "unknown a")]
+)
+def test_a_file_that_cannot_be_used(tmp_path: Path, text: str | None, told: str) -> None:
+    path = tmp_path / "config.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InvalidConfigError) as found:
+        load(path)
+    assert told in str(found.value)
+    assert str(path) in str(found.value)
+
+
+def test_every_key_is_explained_in_the_shipped_file() -> None:
+    assert set(yaml.safe_load(SHIPPED.read_text())) <= {
+        "prometheus", "alertmanager", "allowedEnv", "enrolledNamespaces", "pollSeconds", "maxConcurrentRollouts",
+        "maxConcurrentSweeps", "validatorImage",
+    }  # fmt: skip

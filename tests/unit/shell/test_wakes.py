@@ -1,0 +1,87 @@
+"""The watch wakes keys and is believed in nothing: own writes and re-lists say nothing new, ghosts are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from certstorage.registry import Key, Registry
+from certstorage.wakes import Wakes
+from tests.fakes.scene import KEY, NAMESPACE, POLICY, TARGET, policy_body
+
+
+def stored(name: str = POLICY, **metadata: Any) -> dict[str, Any]:
+    body = policy_body(name, TARGET if name == POLICY else name)
+    body["metadata"] |= {"uid": f"uid-{name}", "generation": 1, "resourceVersion": "1", **metadata}
+    return body
+
+
+@pytest.fixture
+def woken() -> list[Key]:
+    return []
+
+
+@pytest.fixture
+def wakes(woken: list[Key]) -> Wakes:
+    return Wakes(Registry(), woken.append)
+
+
+def test_a_new_policy_wakes_and_its_own_status_write_does_not(wakes: Wakes, woken: list[Key]) -> None:
+    wakes.policy("ADDED", stored())
+    wakes.policy("MODIFIED", stored(resourceVersion="2"))
+    wakes.policy(None, stored(resourceVersion="3"))
+    assert woken == [KEY]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 2},
+        {"annotations": {"a": "b"}},
+        {"deletionTimestamp": "2026-11-23T00:00:00Z"},
+        {"finalizers": ["x/y"]},
+        {"uid": "another"},
+    ],
+)
+def test_what_somebody_else_changed_wakes(wakes: Wakes, woken: list[Key], change: dict[str, Any]) -> None:
+    wakes.policy(None, stored())
+    wakes.policy("MODIFIED", stored(**change))
+    assert woken == [KEY, KEY]
+
+
+def test_a_deletion_wakes_and_a_new_one_of_that_name_too(wakes: Wakes, woken: list[Key]) -> None:
+    wakes.policy(None, stored())
+    wakes.policy("DELETED", stored())
+    wakes.policy("ADDED", stored())
+    assert woken == [KEY] * 3
+
+
+def test_jobs_requests_and_deployments_wake_whom_they_concern(wakes: Wakes, woken: list[Key]) -> None:
+    wakes.policy(None, stored())
+    woken.clear()
+    wakes.job({"metadata": {"namespace": NAMESPACE, "labels": {"storage.deltacrown.io/policy": POLICY}}})
+    wakes.job({"metadata": {"namespace": NAMESPACE}})
+    wakes.request({"metadata": {"namespace": NAMESPACE}, "spec": {"policyName": POLICY}})
+    wakes.request({"metadata": {"namespace": NAMESPACE}})
+    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": TARGET}})
+    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": "another"}})
+    assert woken == [KEY] * 3
+
+
+def test_a_policy_that_cannot_be_read_is_left_to_its_pass(wakes: Wakes, woken: list[Key]) -> None:
+    body = stored()
+    del body["spec"]["targetRef"]
+    wakes.policy(None, body)
+    assert woken == [KEY]
+
+
+def test_a_list_wakes_what_is_new_and_the_ghosts_that_the_watch_missed(wakes: Wakes, woken: list[Key]) -> None:
+    wakes.policy(None, stored())
+    wakes.policy(None, stored("ghost"))
+    woken.clear()
+    wakes.listed({KEY: stored(), (NAMESPACE, "new"): stored("new")})
+    assert set(woken) == {(NAMESPACE, "new"), (NAMESPACE, "ghost")}
+    woken.clear()
+    wakes.listed({KEY: stored(), (NAMESPACE, "new"): stored("new")})
+    assert set(woken) == {(NAMESPACE, "ghost")}, "until its pass has forgotten it"
