@@ -65,7 +65,9 @@ async def generate(settings: Settings) -> None:
     ledger, tally = Ledger(remembered_deletes=_REMEMBERED_DELETES), Tally()
     async with sessions(settings) as clients:
         traffic = Traffic(settings, ledger, tally, clients)
-        runner = web.AppRunner(application(traffic, ledger, tally, settings.prefix), shutdown_timeout=1)
+        runner = web.AppRunner(
+            application(traffic, ledger, tally, settings.prefix), access_log=None, shutdown_timeout=1
+        )
         await runner.setup()
         await web.TCPSite(runner, port=settings.port).start()
         for number in (signal.SIGTERM, signal.SIGINT):

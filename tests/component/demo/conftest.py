@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.demo.deltacrown.create_bucket import create
+from deploy.demo.deltacrown import bucket
 from tests.component.demo.parts import (
     BUCKET,
     DEMO,
@@ -91,7 +91,10 @@ async def begin(folder: Path, started: list[Program]) -> World:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, secret[name])
-        await asyncio.to_thread(create, BUCKET, s3, "us-east-1")
+        patch.setenv("CERT_S3_BUCKET", BUCKET)
+        patch.setenv("AWS_ENDPOINT_URL_S3", s3)
+        for command in ("create", "create", "wait"):
+            assert await asyncio.to_thread(bucket.main, [command]) == 0
     return found
 
 

@@ -89,7 +89,7 @@ def test_every_container_is_confined(build: Build) -> None:
         root = name == "prepare-volume"
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert pod["securityContext"].get("runAsNonRoot", False) is not root, name
-        for container in pod["containers"]:
+        for container in pod.get("initContainers", []) + pod["containers"]:
             confined = container["securityContext"]
             assert not confined["allowPrivilegeEscalation"], name
             assert confined["readOnlyRootFilesystem"], name
