@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from certstorage import __version__
+from tests.cluster import ClusterError
 from tests.e2e.story import cluster, stand
 from tests.e2e.story.dump import dump
 from tests.e2e.story.facts import Facts
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         place = stand.up(console.print)
         return asyncio.run(_demo(console, place))
-    except (stand.StandError, KubeError) as error:
+    except (stand.StandError, ClusterError, KubeError) as error:
         _write("failed", Facts(since=datetime.now(UTC)), ())
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +16,6 @@ from typing import Any, Protocol
 
 import aiohttp
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 TIMEOUT = aiohttp.ClientTimeout(total=15)
@@ -62,10 +60,9 @@ class Reader(Protocol):
 class Kube:
     """A cluster as its administrator sees it; made by `connect`."""
 
-    def __init__(self, session: aiohttp.ClientSession, kubeconfig: Path, context: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, kubectl: tuple[str, ...]) -> None:
         self._session = session
-        self.kubeconfig = kubeconfig
-        self.context = context
+        self._kubectl = kubectl
 
     async def get(self, path: str, **query: str) -> Any:
         """The JSON at a path. Raises KubeError."""
@@ -153,7 +150,7 @@ class Kube:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a kubectl against this cluster."""
-        return [str(KUBECTL), f"--kubeconfig={self.kubeconfig}", f"--context={self.context}", *arguments]
+        return [*self._kubectl, *arguments]
 
 
 def _reason(text: str) -> str:
@@ -164,13 +161,13 @@ def _reason(text: str) -> str:
 
 
 @asynccontextmanager
-async def connect(kubeconfig: Path, context: str) -> AsyncIterator[Kube]:
-    """A connection to the cluster for as long as the block lasts. Raises KubeError when there is none."""
+async def connect(kubectl: tuple[str, ...]) -> AsyncIterator[Kube]:
+    """A connection to the cluster of this kubectl, for as long as the block lasts. Raises KubeError."""
     with tempfile.TemporaryDirectory(prefix="certstorage-") as folder:
         socket = Path(folder, "api")
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)), timeout=TIMEOUT) as session,
-            serving(Kube(session, kubeconfig, context), "proxy", f"--unix-socket={socket}") as (kube, _),
+            serving(Kube(session, kubectl), "proxy", f"--unix-socket={socket}") as (kube, _),
         ):
             yield kube
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from certstorage.api.policy import GROUP
-from tests.cluster import images
-from tests.cluster.node import Node
+from tests.cluster import images, ways
 from tests.e2e.story import cluster
-from tests.e2e.story.kube import KUBECTL
 from tests.e2e.story.world import Place
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,8 +51,8 @@ PRODUCTION = Timing(
 
 
 def is_up() -> bool:
-    """Whether the cluster runs already."""
-    return all(Node().health().values())
+    """Whether this clone has a cluster already."""
+    return ways.remembered() is not None
 
 
 def up(say: Say, timing: Timing = SCALED) -> Place:
@@ -68,14 +68,16 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
         say(f"{time.monotonic() - begun:5.0f} s  {text}")
 
     told("a Kubernetes cluster")
-    node = Node()
-    node.up()
-    place = Place(node.kubeconfig, f"certstorage-{node.id}", node.audit_log, "127.0.0.1")
-    built = {image.name: image.archive().stem for image in images.ALL}
-    for image in (images.PAUSE, *images.ALL):
+    way = ways.up(os.environ.get("CLUSTER_CONTEXT"))
+    if way.audit_log is None:
+        raise StandError(
+            "the demo reads the API server's audit log, and this cluster's is not known: use one of our own"
+        )
+    for image in images.ALL:
         told(f"image {image.name}")
-        node.ctr("images", "import", image.archive())
-    kubectl = Kubectl(place)
+        way.load(image)
+    built = {image.name: image.archive().stem for image in images.ALL}
+    kubectl = Kubectl((*way.client, f"--kubeconfig={way.kubeconfig}"))
     told("S3, and the faults before it")
     kubectl("apply", "--kustomize", "deploy/demo/s3")
     kubectl.ready("s3", built)
@@ -90,12 +92,20 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
     kubectl.ready(cluster.OPERATOR_NAMESPACE, built)
     kubectl("apply", "--filename", timing.policy)
     told("everything is up")
-    return place
+    return Place(kubectl.command, way.kubeconfig, way.audit_log, _reached_at(kubectl.node_address()))
 
 
 def down() -> None:
     """End the cluster and all that is in it."""
-    Node().down()
+    ways.current().down()
+
+
+def _reached_at(node: str) -> str:
+    """This machine's address as the node sees it: the one that traffic to the node comes from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((node, 9))  # nothing is sent
+        address: str = probe.getsockname()[0]
+    return address
 
 
 def farewell(place: Place) -> str:
@@ -107,12 +117,11 @@ def farewell(place: Place) -> str:
 class Kubectl:
     """kubectl against one cluster, in the project's folder."""
 
-    place: Place
+    command: tuple[str, ...]
 
     def __call__(self, *arguments: str) -> str:
         """Standard output. Raises StandError with what it said when it fails."""
-        command = [str(KUBECTL), f"--kubeconfig={self.place.kubeconfig}", f"--context={self.place.context}", *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run([*self.command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StandError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
@@ -125,6 +134,10 @@ class Kubectl:
         for deployment in json.loads(self("get", "deployments", f"--namespace={namespace}", "--output=json"))["items"]:
             name = deployment["metadata"]["name"]
             self("rollout", "status", f"--namespace={namespace}", f"deployment/{name}", f"--timeout={READY_SECONDS}s")
+
+    def node_address(self) -> str:
+        """Address of the node."""
+        return self("get", "nodes", "--output=jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}")
 
     def _outdated(self, namespace: str, built: dict[str, str]) -> Iterator[str]:
         """Deployments whose image has been built anew since they were started."""

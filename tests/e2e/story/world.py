@@ -22,8 +22,9 @@ from tests.e2e.story.prometheus import Prometheus
 class Place:
     """A running cluster: how to reach it, where its API server writes what it was asked, and where it reaches us."""
 
+    kubectl: tuple[str, ...]
+    """A kubectl of its version, as its administrator."""
     kubeconfig: Path
-    context: str
     audit_log: Path
     host_address: str
 
@@ -50,7 +51,7 @@ class World:
 @asynccontextmanager
 async def entered(place: Place) -> AsyncIterator[World]:
     """The world of a cluster on which the demo runs, for as long as the block lasts. Raises KubeError."""
-    async with kube.connect(place.kubeconfig, place.context) as api, bucket.opened(api) as opened:
+    async with kube.connect(place.kubectl) as api, bucket.opened(api) as opened:
         yield World(
             place=place,
             kube=api,
