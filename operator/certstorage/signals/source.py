@@ -27,8 +27,8 @@ from certstorage.signals.server import Server
 Key = tuple[str, str]
 """Namespace and name of a policy."""
 
-CHECK_FORGOTTEN_SECONDS = 60.0
-"""A ReplicaSet whose counters nobody asked for in this time is no longer in a post-flip check."""
+CHECK_FORGOTTEN = timedelta(seconds=60)
+"""A ReplicaSet whose counters nobody wanted for so long is no longer in a post-flip check."""
 BLIND_AFTER = timedelta(seconds=30)
 """A server must be unreadable for so long before its policies are woken for it: one slow answer wakes nobody."""
 BURST = 5
@@ -72,14 +72,14 @@ class SignalSource:
         self._readable_at: dict[str, datetime] = {}
         self._graded: dict[Key, SignalSet] = {}
         self._glances: dict[Key, _Glance] = {}
-        self._checks: dict[Key, tuple[Interest, float]] = {}
+        self._checks: dict[Key, tuple[Interest, datetime]] = {}
         self._bells = {name: asyncio.Event() for name in servers}
 
     def signals(self, policy: Policy, template_hash: str) -> SignalSet:
         """Grade a policy from the last poll of its server.
 
-        With a `template_hash` the raw counters of that template's Pods are asked for from the next poll on, and for as
-        long as this goes on: pass it only while the policy is in its post-flip check.
+        With a `template_hash` the raw counters of that template's Pods are asked for from the next poll on, until a
+        minute after the last such call: pass it only while the policy is in its post-flip check.
         """
         interest = _interest(policy, template_hash)
         if interest.server not in self._servers:
@@ -87,9 +87,7 @@ class SignalSource:
             text = f"spec.signals.prometheus: no server {interest.server!r} is configured; there are: {known}"
             return SignalSet(reason=Trouble.NOT_CONFIGURED.value, message=text)
         if interest.replica_set is not None:
-            self._checks[policy.key] = (interest, time.monotonic())
-        else:
-            self._checks.pop(policy.key, None)
+            self._checks[policy.key] = (interest, self._clock())
         sample = self._samples.get(interest.server)
         if policy.key not in self._glances:
             self._glances[policy.key] = _Glance() if sample is None else self._glance(policy, sample)
@@ -137,7 +135,7 @@ class SignalSource:
         return sample
 
     def _in_check(self, server: str) -> set[ReplicaSet]:
-        oldest = time.monotonic() - CHECK_FORGOTTEN_SECONDS
+        oldest = self._clock() - CHECK_FORGOTTEN
         for key in [key for key, (_, at) in self._checks.items() if at < oldest]:
             del self._checks[key]
         return {one.replica_set for one, _ in self._checks.values() if one.server == server and one.replica_set}

@@ -14,7 +14,7 @@ from certstorage.signals.failures import Failure, Trouble
 from certstorage.signals.names import Fact
 from certstorage.signals.reader import Reader
 from certstorage.signals.server import Server
-from certstorage.signals.source import BLIND_AFTER, BURST, SignalSource
+from certstorage.signals.source import BLIND_AFTER, BURST, CHECK_FORGOTTEN, SignalSource
 from tests.unit.signals.conftest import HEALTHY, SERVER, Prometheus, alert
 
 POLICY_KEY = ("production", "certificates")
@@ -158,9 +158,8 @@ async def test_counters_are_asked_for_only_while_somebody_wants_them(world: Worl
     assert fallback is not None
     assert fallback.reads == 60
     assert await world.poll() == []
-    world.source.signals(policy(), "")
-    await world.poll()
-    assert asked() == 1
+    await world.poll(CHECK_FORGOTTEN.total_seconds() - 20)
+    assert asked() == 2
     await world.poll()
     assert asked() == 0
 
