@@ -21,13 +21,12 @@ from certstorage.cli.tools import Tools
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings=_SETTINGS,
 )
-asks = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings=_SETTINGS)
+asks = typer.Typer(rich_markup_mode=None, context_settings=_SETTINGS)
 app.add_typer(asks, name="request", help="Ask the operator for something.")
 
 _CLUSTER = "Cluster"
@@ -225,10 +224,11 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None) -> 
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
     world = tools or Tools("kubectl certstorage" if plugin else "certstorage")
     try:
-        code = app(given, prog_name=world.program, standalone_mode=False, obj=world)
+        code = app(given or ["--help"], prog_name=world.program, standalone_mode=False, obj=world)
     except typer.TyperException as error:
-        said = " ".join(error.format_message().split())
-        return _fail(f"{said} See: {world.program} --help") if said else ExitCode.NOT_DONE
+        where = getattr(error, "ctx", None)
+        command = where.command_path if isinstance(where, typer.Context) else world.program
+        return _fail(f"{' '.join(error.format_message().split())} See: {command} --help")
     except CliError as error:
         return _fail(str(error))
     except (typer.Abort, KeyboardInterrupt):

@@ -1,20 +1,19 @@
 """A cluster in memory as the command line sees it, filled from documents/, and one command run against it."""
 
-from __future__ import annotations
-
 import io
+import shlex
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 from rich.console import Console
 
 from certstorage.cli import screen
 from certstorage.cli.main import main
-from certstorage.cli.port import CliError, Json, NotFoundError, Resource
+from certstorage.cli.port import CliError, Json, Resource
 from certstorage.cli.refusals import Call, Place, refusal
 from certstorage.cli.tools import Tools
 
@@ -43,12 +42,13 @@ class FakeKube:
         for body in self._of(resource, namespace):
             if body["metadata"]["name"] == name:
                 return body
-        missing = {"message": "", "details": {"name": name, "kind": resource.plural}}
+        missing = {"details": {"name": name, "kind": resource.plural}}
         raise refusal(PLACE, Call(resource, namespace, name), 404, missing)
 
     def list(self, resource: Resource, namespace: str = "", *, fields: str = "") -> Sequence[Json]:
         wanted = dict(pair.removeprefix("involvedObject.").split("=") for pair in fields.split(",") if pair)
-        return [body for body in self._of(resource, namespace) if wanted.items() <= body.get("involvedObject", wanted).items()]
+        found = self._of(resource, namespace)
+        return [body for body in found if wanted.items() <= body.get("involvedObject", {}).items()]
 
     def create(self, resource: Resource, namespace: str, body: Json) -> Json:
         self._check(resource)
@@ -73,11 +73,12 @@ class FakeKube:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command printed and ended with."""
+    """What a command printed, ended with, and asked the person at the terminal."""
 
     code: int
     out: str
     err: str
+    questions: tuple[str, ...]
 
 
 def run(
@@ -88,26 +89,24 @@ def run(
     colour: bool = False,
     pause: Callable[[float], None] = lambda seconds: None,
     answer: bool | None = None,
-    capture: Callable[[], Any],
 ) -> Ran:
-    """Run one command line; `width` is that of a terminal, None a pipe; `answer` is what the person there says."""
-    out = io.StringIO()
+    """Run one command line. `width` is that of a terminal, None a pipe; `answer` is a person's, None without one."""
+    out, err, questions = io.StringIO(), io.StringIO(), list[str]()
+
+    def ask(question: str) -> bool:
+        questions.append(question)
+        return bool(answer)
+
     made = Console(
         file=out,
         width=width or screen.UNWRAPPED,
         force_terminal=colour,
-        no_color=not colour,
+        color_system="standard" if colour else None,
+        no_color=False,
         highlight=False,
         markup=False,
         emoji=False,
     )
-    questions: list[str] = []
-
-    def ask(question: str) -> bool:
-        questions.append(question)
-        assert answer is not None
-        return answer
-
     tools = Tools(
         program="kubectl certstorage",
         connect=lambda *, kubeconfig="", context="": kube,
@@ -117,10 +116,6 @@ def run(
         can_answer=lambda: answer is not None,
         ask=ask,
     )
-    code = main(line.split(), tools)
-    captured = capture()
-    asked = "".join(f"? {question}\n" for question in questions)
-    return Ran(code, captured.out + out.getvalue() + asked, captured.err)
-
-
-__all__ = ["NOW", "PLACE", "USER", "FakeKube", "NotFoundError", "Ran", "documents", "run"]
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(shlex.split(line), tools)
+    return Ran(code, out.getvalue(), err.getvalue(), tuple(questions))
