@@ -1,10 +1,11 @@
 RULES := $(BIN)/python -m certstorage.signals.rules
 
 .PHONY: generate
-generate: venv ## write what is built from code: the rule files
+generate: venv ## write what is built from code: rule files and dashboard
 	$(RULES) --out deploy/rules/cert-s3.yml
 	$(RULES) --format prometheusrule --out deploy/rules/prometheusrule.yaml
 	$(RULES) --values deploy/demo/values.yaml --out deploy/demo/generated/cert-s3.yml
+	$(BIN)/python -m deploy.dashboard.build
 
 .PHONY: test-rules
 test-rules: venv ## promtool tests of every alert, on Prometheus 2.42 and 3.16

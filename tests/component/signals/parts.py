@@ -111,6 +111,7 @@ class Workload:
         count["cert_s3_read_total"] += reads
         count["cert_s3_save_total"] += saves
         count["cert_s3_write_total"] += saves
+        count["cert_s3_delete_total"] += saves
         if self.mode == "up":
             count["cert_s3_write_success_total"] += saves
             if not self.reads_local:
@@ -118,6 +119,7 @@ class Workload:
                     count[f"cert_s3_get_seconds_{name}"] += reads
         elif self.mode == "down":
             count["cert_s3_save_fail_total"] += saves
+            count["cert_s3_delete_fail_total"] += saves
             if not self.reads_local:
                 count["cert_s3_read_fallback_total"] += reads
 
@@ -144,12 +146,16 @@ class Exporter:
 
     workload: Workload
     port: int = field(default_factory=free_port)
+    operator: bool = False
+    """Whether the operator's metrics are there too, as if it ran."""
+    reads_local: bool = False
 
     def application(self) -> web.Application:
         """Routes: /metrics, and /targets for http_sd."""
 
         async def metrics(_: web.Request) -> web.Response:
-            return web.Response(text=self.workload.text(), content_type="text/plain")
+            text = self.workload.text() + (self._operator() if self.operator else "")
+            return web.Response(text=text, content_type="text/plain")
 
         async def targets(_: web.Request) -> web.Response:
             labels = {"namespace": NAMESPACE, "deployment": DEPLOYMENT, "pod": self.workload.pod}
@@ -159,6 +165,20 @@ class Exporter:
         app = web.Application()
         app.add_routes([web.get("/metrics", metrics), web.get("/targets", targets)])
         return app
+
+    def _operator(self) -> str:
+        policy = f'{{policy_namespace="{NAMESPACE}",policy="certificates",workload="{DEPLOYMENT}"}}'
+        waiting = policy.replace("}", ',reason="AwaitingApproval"}')
+        local, now = int(self.reads_local), time.time()
+        lines = [f"{name}{policy} 1" for name in ("certstorage_policy_info", "certstorage_flag_actual")]
+        lines += [f"certstorage_reads_local{policy} {local}", f"certstorage_incident_active{policy} {local}"]
+        lines += [f"certstorage_flag_wanted{policy} {1 - local}", f"certstorage_pods_not_as_desired{policy} 0"]
+        lines += [f"cert_backfill_mismatch_rate_percent{policy} 0.02"]
+        lines += [f"certstorage_blocked_since_timestamp_seconds{waiting} {now - 5}"]
+        lines += [f'certstorage_actions_total{{action="Hold",result="done"}} {now}']
+        lines += [f'certstorage_passes_total{{result="done"}} {now}']
+        lines += [f'certstorage_pass_seconds_bucket{{le="{le}"}} {now}' for le in ("0.1", "+Inf")]
+        return "\n".join(lines) + "\n"
 
 
 class Process:
