@@ -51,6 +51,8 @@ def log_in(*, kubeconfig: str = "", context: str = "") -> LoggedIn:
             loader.load_and_set(settings)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise logged_out(error, where=paths, context=context) from error
+    except (TypeError, AttributeError, KeyError) as error:  # the loader trusts the shape of its file
+        raise logged_out("it is not a kubeconfig", where=paths, context=context) from error
     current = loader.current_context
     name = str(current["name"])
     if said:

@@ -226,9 +226,9 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None) -> 
     try:
         code = app(given or ["--help"], prog_name=world.program, standalone_mode=False, obj=world)
     except typer.TyperException as error:
-        where = getattr(error, "ctx", None)
-        command = where.command_path if isinstance(where, typer.Context) else world.program
-        return _fail(f"{' '.join(error.format_message().split())} See: {command} --help")
+        command = getattr(getattr(error, "ctx", None), "command_path", world.program)
+        said = " ".join(error.format_message().split())
+        return _fail(f"{said}{'' if said.endswith(('.', '?')) else '.'} See: {command} --help")
     except CliError as error:
         return _fail(str(error))
     except (typer.Abort, KeyboardInterrupt):

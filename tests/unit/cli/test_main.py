@@ -40,9 +40,9 @@ def test_it_is_called_as_it_was_typed(
         ("requst", "No such command 'requst'. Did you mean 'request'? See: kubectl certstorage --help"),
         ("request", "Missing command. See: kubectl certstorage request --help"),
         ("why", "Missing argument 'NAME'. See: kubectl certstorage why --help"),
-        ("why a b", "Got unexpected extra argument (b). See: kubectl certstorage why --help"),
-        ("status --wach", "No such option: --wach. See: kubectl certstorage status --help"),
-        ("status -o yaml", "Invalid value for '--output' / '-o': 'yaml' is not one of 'table', 'json'. See: "),
+        ("why a b", "Got unexpected extra argument(s) (b). See: kubectl certstorage why --help"),
+        ("status --wach", "No such option: --wach (Possible options: --watch). See: kubectl certstorage status --help"),
+        ("status -o yaml", "Invalid value for '-o' / '--output': "),
         ("request swep x", "No such command 'swep'. Did you mean 'sweep'? See: kubectl certstorage request --help"),
         (
             "status certificates -A",

@@ -60,8 +60,8 @@ WHERE = "https://prod.example.com:6443 (context prod)"
             {"message": RBAC + "at the cluster scope"},
             ForbiddenError,
             "jane may not list certstoragepolicies.storage.deltacrown.io in all namespaces: name one with -n, or ask "
-            "for the cluster role view; check with: kubectl auth can-i list certstoragepolicies.storage.deltacrown.io -A "
-            "--context prod",
+            "for the cluster role view; check with: kubectl auth can-i list "
+            "certstoragepolicies.storage.deltacrown.io -A --context prod",
         ),
         (
             Call(DEPLOYMENTS, "production", "x"),
