@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from certstorage.validator.context import Context
 from certstorage.validator.facts import RemoteFacts
@@ -12,8 +13,7 @@ from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.sampling import WHOLE, Shard
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One key: size and time of the last change (ns) of its file, facts of its object; None on the side it lacks."""
 
     key: str
@@ -49,17 +49,18 @@ class Counts:
 
 
 def census(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard = WHOLE) -> Iterator[Row]:
-    """Walk first, list second: a key the application writes in between shows as extra and is settled by a second look.
+    """Walk and list. A key the application writes or deletes meanwhile shows as a difference; a second look settles it.
 
     Only the keys of the shard are counted and yielded. Bounded memory: 25 bytes a local file.
     """
     tree, store = context.tree, context.store
+    pages = context.ahead(store.list(tree.keys.prefix))
     index = LocalIndex()
     for key, facts in tree.walk(trouble):
         if shard.has(key):
             index.add(key, facts)
     counts.local = index.files
-    for page in context.ahead(store.list(tree.keys.prefix)):
+    for page in pages:
         for listed in page:
             if not (tree.keys.is_data(listed.key) and shard.has(listed.key)):
                 continue

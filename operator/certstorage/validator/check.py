@@ -15,7 +15,7 @@ from certstorage.validator.context import Context
 from certstorage.validator.etag import Says
 from certstorage.validator.found import Found
 from certstorage.validator.guards import Limits
-from certstorage.validator.hashing import judged
+from certstorage.validator.hashing import Judged, judged
 from certstorage.validator.keylist import KeyList
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.marks import Marks, mark
@@ -50,7 +50,7 @@ def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
     sampler = Sampler(plan.window, plan.least)
     differing, doubted = KeyList(), KeyList()
     context.progress.phase("census", None)
-    for one in judged(_rows(context, found.counts, found.trouble, plan.shard), context, marks):
+    for one in _census(context, plan, found, marks):
         if one.row.differs:
             differing.append(one.row.key)
         elif one.says is Says.DIFFERENT:
@@ -78,6 +78,13 @@ def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
     verdict = read_sample(context, plan.reading, sampler, found, marks=marks, rest=rest)
     name(context, care, found)
     return verdict
+
+
+def _census(context: Context, plan: Plan, found: Found, marks: Marks) -> Iterator[Judged]:
+    rows = _rows(context, found.counts, found.trouble, plan.shard)
+    if plan.window.rate < 1:
+        return judged(rows, context, marks)
+    return (Judged(row, Says.NOTHING) for row in rows)  # all bodies are read anyway
 
 
 def _rows(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard) -> Iterator[Row]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from certstorage.validator.causes import Edges, cause_of, error_document, local_damaged
 from certstorage.validator.facts import Cause, LocalFacts, Look, Method, Outcome, RemoteFacts
-from certstorage.validator.localtree import FileChangedError, LocalError, LocalTree
+from certstorage.validator.localfile import FileChangedError, LocalError, TooLargeError
+from certstorage.validator.localtree import LocalTree
 from certstorage.validator.store import BIG, Fault, Store, StoreError
 
 _TRIES = 3
@@ -42,15 +43,15 @@ def look(key: str, tree: LocalTree, store: Store) -> Look:
 
 
 def _look(key: str, tree: LocalTree, store: Store) -> Look:
-    facts = tree.stat(key)
-    if facts is not None and facts.size > BIG:
+    try:
+        local = tree.read(key, most=BIG)
+    except TooLargeError:
         return _look_piecewise(key, tree, store)
-    local = tree.read(key)
     body = store.get(key)
     if body is None:
         return Look(key, Outcome.MISSING if local else Outcome.GONE, local[0] if local else None, cause=_missing(local))
     if local is None:
-        cause = Cause.UNDELETED if tree.emptied_since(key, body.facts.modified) else Cause.EXTRA
+        cause = Cause.UNDELETED if tree.touched_since(key, body.facts.modified) else Cause.EXTRA
         return Look(key, Outcome.EXTRA, None, body.facts, cause=cause)
     if body.data is None:
         return _look_piecewise(key, tree, store)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFacts:
+class LocalFacts(NamedTuple):
     """A regular file of the local tree: size in bytes, times in nanoseconds since the epoch."""
 
     size: int
@@ -22,8 +22,7 @@ class LocalFacts:
         return max(self.mtime_ns, self.ctime_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFacts:
+class RemoteFacts(NamedTuple):
     """An object in the bucket: size in bytes; `etag` with its quotes taken off."""
 
     size: int

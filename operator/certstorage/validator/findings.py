@@ -9,30 +9,17 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from certstorage.validator.finding import Finding
 from certstorage.validator.settings import Settings
 
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "GLACIER_IR"})
 _MOST_SKEW_SECONDS = 60.0
 _S3_REFUSES_FROM_SECONDS = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `state`: "ok", "warning", or "unknown" where it could not be read (and why)."""
-
-    name: str
-    state: str
-    detail: str
-
-    def json(self) -> dict[str, str]:
-        """For the report."""
-        return asdict(self)
 
 
 def findings(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Finding]:

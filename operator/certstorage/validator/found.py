@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from certstorage.validator.census import Counts
 from certstorage.validator.facts import Look, Outcome
-from certstorage.validator.findings import Finding
+from certstorage.validator.finding import Finding
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.mender import Act, Done
 from certstorage.validator.pattern import Pattern, Populations

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certstorage.validator.census import Row
 from certstorage.validator.context import Context
 from certstorage.validator.etag import Hasher, Says
 from certstorage.validator.facts import Method
-from certstorage.validator.localtree import FileChangedError, LocalError, LocalTree
+from certstorage.validator.localfile import LocalError
+from certstorage.validator.localtree import LocalTree
 from certstorage.validator.marks import Marks, mark
 
-_CHUNK = 1 << 20
 _BATCH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A row of a census and what its ETag says; `mark` is empty where none is kept."""
 
     row: Row
@@ -39,16 +38,10 @@ def _judge(row: Row, tree: LocalTree, marks: Marks) -> Judged:
     if marks.kept and mark("etag", row) in marks:
         return Judged(row, Says.EQUAL, hasher.method)
     try:
-        with tree.opened(row.key) as file:
-            if file is None:
-                return Judged(row, Says.DIFFERENT, Method.LISTING)
-            while data := file.read(_CHUNK):
-                hasher.update(data)
-            if file.facts.size != row.remote.size:
-                return Judged(row, Says.DIFFERENT, Method.LISTING)
-    except (FileChangedError, LocalError):
-        return Judged(row, Says.DIFFERENT, Method.LISTING)
-    says = hasher.verdict()
+        whole = tree.feed(row.key, row.remote.size, hasher.update)
+    except LocalError:
+        whole = False
+    says = hasher.verdict() if whole else Says.DIFFERENT
     if says is Says.EQUAL and marks.kept:
         marks.add(mark("etag", row))
     return Judged(row, says, hasher.method)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from certstorage.validator.settings import Settings
 
 _LONGEST_NAME = 255
+_PLAIN = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
+"""What nearly every key looks like: nothing in it needs a closer look."""
 LOST_AND_FOUND = "lost+found"
 
 
@@ -58,6 +61,8 @@ class KeyMap:
         if not key.startswith(self.prefix):
             raise UnmappableKeyError(f"not under {self.prefix!r}: {key!r}")
         relative = key[len(self.prefix) :]
+        if relative.isascii() and len(relative) <= _LONGEST_NAME and _PLAIN.fullmatch(relative):
+            return f"{self.root}/{relative}"
         for part in relative.split("/"):
             if part in ("", ".", "..") or "\0" in part or len(part.encode()) > _LONGEST_NAME:
                 raise UnmappableKeyError(f"no file can have this name: {key!r}")

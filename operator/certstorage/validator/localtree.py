@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from certstorage.validator import localfile
 from certstorage.validator.facts import LocalFacts
 from certstorage.validator.keys import KeyMap, UnmappableKeyError, hidden
+from certstorage.validator.localfile import LocalError, OpenFile
 
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """An open file and the facts it was opened under."""
-
-    handle: int
-    facts: LocalFacts
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes more, fewer only at the end."""
-        data = os.read(self.handle, size)
-        if len(data) in (0, size):
-            return data
-        pieces = [data]
-        left = size - len(data)
-        while left and (data := os.read(self.handle, left)):
-            pieces.append(data)
-            left -= len(data)
-        return b"".join(pieces)
-
-
-class LocalError(Exception):
-    """The local copy cannot be read; nothing is known about it. The message names the path and the error."""
-
-
-class FileChangedError(Exception):
-    """The file changed while it was read."""
+_FIRST = 10
 
 
 @dataclass(slots=True)
 class WalkTrouble:
-    """What a walk could not turn into keys: counts and the first few messages."""
+    """What a walk could not turn into keys: how much, and the first few messages."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
@@ -52,7 +27,7 @@ class WalkTrouble:
     def note(self, message: str) -> None:
         """Count one more."""
         self.count += 1
-        if len(self.first) < 10:
+        if len(self.first) < _FIRST:
             self.first.append(message)
 
 
@@ -84,32 +59,21 @@ class LocalTree:
         """
         pending = [""]
         while pending:
-            relative = pending.pop()
+            folder = pending.pop()
             try:
-                with os.scandir(f"{self.keys.root}/{relative}") as entries:
+                with os.scandir(f"{self.keys.root}/{folder}") as entries:
                     for entry in entries:
-                        if hidden(entry.name):
-                            continue
-                        name = f"{relative}{entry.name}"
-                        try:
-                            if entry.is_dir(follow_symlinks=False):
-                                pending.append(f"{name}/")
-                                continue
-                            found = entry.stat(follow_symlinks=False)
-                            if not stat.S_ISREG(found.st_mode):
-                                trouble.note(f"{name}: not a regular file")
-                                continue
-                            key = self.keys.key(name)
-                        except FileNotFoundError:
-                            continue
-                        except UnmappableKeyError as error:
-                            trouble.note(str(error))
-                            continue
-                        yield key, _facts(found)
+                        if entry.name[0] != "." and entry.is_dir(follow_symlinks=False):
+                            if not hidden(entry.name):
+                                pending.append(f"{folder}{entry.name}/")
+                        elif not hidden(entry.name):
+                            found = self._found(folder, entry, trouble)
+                            if found is not None:
+                                yield found
             except FileNotFoundError:
                 continue
             except OSError as error:
-                trouble.note(f"{relative or '.'}: {error.strerror}")
+                trouble.note(f"{folder or '.'}: {error.strerror}")
 
     def folder(self, folder: str) -> Iterator[str]:
         """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none."""
@@ -137,24 +101,21 @@ class LocalTree:
             return None
         try:
             try:
-                found = os.lstat(path)
+                return localfile.facts_of(os.lstat(path), path)
             except (FileNotFoundError, NotADirectoryError):
                 if _anchor(self.keys.root) != self.anchor:
                     raise LocalError(f"local tree {self.keys.root}: no longer the one the run began with") from None
                 return None
         except OSError as error:
             raise LocalError(f"{path}: {error.strerror}") from error
-        if not stat.S_ISREG(found.st_mode):
-            raise LocalError(f"{path}: not a regular file")
-        return _facts(found)
 
     def is_directory(self, key: str) -> bool:
         """Whether the key names a directory of the tree (some tools leave such markers in a bucket)."""
         path = self._path(key.rstrip("/"))
         return path is not None and os.path.isdir(path)  # noqa: PTH112 - the hot path knows strings only
 
-    def emptied_since(self, key: str, moment: datetime) -> bool:
-        """Whether the directory that would hold the file exists and had an entry added or removed since."""
+    def touched_since(self, key: str, moment: datetime) -> bool:
+        """Whether the directory of this file exists and had an entry added or removed since."""
         path = self._path(key)
         if path is None:
             return False
@@ -163,49 +124,30 @@ class LocalTree:
         except OSError:
             return False
 
-    @contextmanager
-    def opened(self, key: str) -> Iterator[OpenFile | None]:
-        """A file to read, None if there is none; leaving it checks that nobody wrote to it meanwhile.
-
-        Raises:
-            FileChangedError: it was written, replaced or deleted meanwhile.
-            LocalError: it cannot be read.
-        """
+    def opened(self, key: str) -> AbstractContextManager[OpenFile | None]:
+        """A file to read piece by piece; as localfile.opened."""
         path = self._path(key)
-        handle = -1
-        try:
-            if path is not None:
-                handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            path = None
-        except OSError as error:
-            raise LocalError(f"{path}: {_reason(error)}") from error
-        if path is None:
-            yield None
-            return
-        try:
-            before = os.fstat(handle)
-            if not stat.S_ISREG(before.st_mode):
-                raise LocalError(f"{path}: not a regular file")
-            yield OpenFile(handle, _facts(before))
-            if _facts(os.fstat(handle)) != _facts(before):
-                raise FileChangedError(path)
-        except OSError as error:
-            if error.errno == errno.ESTALE:
-                raise FileChangedError(path) from error
-            raise LocalError(f"{path}: {error.strerror}") from error
-        finally:
-            os.close(handle)
+        return nullcontext() if path is None else localfile.opened(path)
 
-    def read(self, key: str) -> tuple[LocalFacts, bytes] | None:
-        """The bytes of a file together with the facts they were read under, None if there is no file; as `opened`."""
-        with self.opened(key) as file:
-            if file is None:
-                return None
-            data = file.read(file.facts.size)
-            if len(data) < file.facts.size:
-                raise FileChangedError(key)
-            return file.facts, data
+    def read(self, key: str, most: int = sys.maxsize) -> tuple[LocalFacts, bytes] | None:
+        """The bytes of a file and the facts they were read under; as localfile.read."""
+        path = self._path(key)
+        return None if path is None else localfile.read(path, most)
+
+    def feed(self, key: str, size: int, sink: Callable[[bytes], object]) -> bool:
+        """Hand a file of exactly this size to `sink`; as localfile.feed."""
+        path = self._path(key)
+        return path is not None and localfile.feed(path, size, sink)
+
+    def _found(self, folder: str, entry: os.DirEntry[str], trouble: WalkTrouble) -> tuple[str, LocalFacts] | None:
+        name = f"{folder}{entry.name}"
+        try:
+            return self.keys.key(name), localfile.facts_of(entry.stat(follow_symlinks=False), name)
+        except FileNotFoundError:
+            return None
+        except (UnmappableKeyError, LocalError) as error:
+            trouble.note(str(error))
+            return None
 
     def _path(self, key: str) -> str | None:
         try:
@@ -217,11 +159,3 @@ class LocalTree:
 def _anchor(root: str) -> tuple[int, int]:
     found = os.stat(root)  # noqa: PTH116 - strings, as above
     return found.st_dev, found.st_ino
-
-
-def _facts(found: os.stat_result) -> LocalFacts:
-    return LocalFacts(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-
-
-def _reason(error: OSError) -> str:
-    return "a symbolic link" if error.errno == errno.ELOOP else str(error.strerror)

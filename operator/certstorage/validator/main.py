@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,6 @@ from certstorage.validator import recover as recovering
 from certstorage.validator import repair as repairing
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Outcome
-from certstorage.validator.findings import findings as look_around
 from certstorage.validator.found import Found
 from certstorage.validator.guards import Limits
 from certstorage.validator.marks import Marks
@@ -316,6 +314,8 @@ def probe(
 
     def work(context: Context, found: Found, _: Marks) -> Verdict:
         if findings:
+            from certstorage.validator.findings import findings as look_around  # noqa: PLC0415 - needed here only
+
             found.findings = look_around(session.settings)
         found.probe = run_probe(
             session.store,
@@ -414,7 +414,7 @@ def main(arguments: list[str] | None = None) -> None:
     except SystemExit as left:
         sys.exit(USAGE if left.code else 0)
     except Exception:  # noqa: BLE001 - Python's own exit code for a crash is 1, and a crash is no FAIL
-        traceback.print_exc()
+        sys.__excepthook__(*sys.exc_info())
         sys.exit(Status.INCONCLUSIVE.exit_code)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from certstorage.validator.facts import Cause, Look, Outcome
-from certstorage.validator.localtree import FileChangedError, LocalError, LocalTree
+from certstorage.validator.localfile import FileChangedError, LocalError
+from certstorage.validator.localtree import LocalTree
 from certstorage.validator.store import Fault, Store, StoreError
 
 LARGEST = 512 << 20
@@ -95,9 +96,7 @@ class Mender:
     def _upload(self, found: Look) -> Done:
         if found.cause is Cause.LOCAL_DAMAGED:
             return Done(found.key, Act.LOCAL_SUSPECT, detail="the local file is damaged, the object is whole")
-        if found.local is not None and found.local.size > LARGEST:
-            return Done(found.key, Act.FAILED, detail=f"more than {LARGEST} bytes cannot be written under a condition")
-        local = self.tree.read(found.key)
+        local = self.tree.read(found.key, most=LARGEST)
         if local is None:
             return Done(found.key, Act.OVERTAKEN, detail="the local file was deleted")
         facts, data = local
@@ -120,7 +119,7 @@ class Mender:
         if self.tree.stat(found.key) is not None:
             return Done(found.key, Act.OVERTAKEN, detail="the local file is back")
         self._delete(found.key, found.remote.etag)
-        back = self.tree.read(found.key)
+        back = self.tree.read(found.key, most=LARGEST)
         if back is not None:
             etag = self.store.put(found.key, back[1], replacing=None)
             return Done(found.key, Act.OVERTAKEN, etag, "the local file came back")

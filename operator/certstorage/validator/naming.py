@@ -11,9 +11,11 @@ from itertools import islice
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Cause, LocalFacts, Look
 from certstorage.validator.found import Found, Noted, Settled
-from certstorage.validator.localtree import FileChangedError, LocalError, WalkTrouble
+from certstorage.validator.localfile import FileChangedError, LocalError
+from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.pattern import Axis, Populations, Traits, batches_of, classify, traits
 from certstorage.validator.settle import Care, settle
+from certstorage.validator.store import BIG
 
 _MOST_SWAP_READS = 20_000
 _MOST_NEIGHBOURS = 2_000
@@ -57,7 +59,7 @@ def _with_swaps(mismatches: Noted, context: Context) -> Noted:
     candidates = (key for key, facts in _walk(context) if facts.size in wanted)
     for key in islice(candidates, _MOST_SWAP_READS):
         try:
-            read = context.tree.read(key)
+            read = context.tree.read(key, most=BIG)
         except (FileChangedError, LocalError):
             continue
         if read is not None:

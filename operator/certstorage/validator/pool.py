@@ -31,8 +31,8 @@ def spread(
         crew.outlet.close()
 
 
-def ahead(pages: Iterator[_In], throttle: Throttle, depth: int = 4) -> Iterator[_In]:
-    """The same pages, fetched by a thread of their own up to `depth` ahead of who reads them."""
+def ahead(pages: Iterator[_In], throttle: Throttle, depth: int = 16) -> Iterator[_In]:
+    """The same pages, fetched from now on by a thread of their own, up to `depth` ahead of who reads them."""
     outlet: _Outlet[_In] = _Outlet(throttle, depth)
 
     def fetch() -> None:
@@ -45,6 +45,10 @@ def ahead(pages: Iterator[_In], throttle: Throttle, depth: int = 4) -> Iterator[
             outlet.offer(error)
 
     threading.Thread(target=fetch, daemon=True).start()
+    return _fetched(outlet)
+
+
+def _fetched(outlet: _Outlet[_In]) -> Iterator[_In]:
     try:
         while (got := outlet.take()) is not None:
             yield from got

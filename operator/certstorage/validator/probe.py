@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ def probe(
     for number in range(rounds):
         if number:
             wait(interval_seconds)
-        canary = _Canary(store, f"{own_prefix}probe/{secrets.token_hex(8)}", clock, found)
+        canary = _Canary(store, f"{own_prefix}probe/{os.urandom(8).hex()}", clock, found)
         canary.fly()
         found.rounds += 1
         found.failed += bool(canary.failures)
@@ -92,7 +92,7 @@ class _Canary:
         self._key = key
         self._clock = clock
         self._found = found
-        self._data = secrets.token_bytes(1024)
+        self._data = os.urandom(1024)
         self._etag = ""
         self.failures: list[str] = []
         self.hopeless = False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from certstorage.validator.context import Progress
 
 _QUIET_SECONDS = 10.0
 
@@ -55,50 +55,10 @@ class PlainProgress:
         self._stream.flush()
 
 
-class BarProgress:
-    """A bar that does not scroll."""
+def progress() -> AbstractContextManager[Progress]:
+    """The one that fits where standard error goes. rich is loaded for a terminal only: it takes a tenth of a second."""
+    if not sys.stderr.isatty():
+        return PlainProgress()
+    from certstorage.validator.bar import BarProgress  # noqa: PLC0415 - see above
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bars = Progress(
-            TextColumn("[bold]{task.description:<10}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>8.0f}/s  {task.fields[bad]} differ"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task: TaskID | None = None
-        self._bad = 0
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def phase(self, name: str, total: int | None) -> None:
-        """As Progress.phase."""
-        self._bad = 0
-        self._task = self._bars.add_task(name, total=total, rate=0.0, bad=0)
-
-    def step(self, count: int = 1, mismatches: int = 0) -> None:
-        """As Progress.step."""
-        if self._task is None:
-            return
-        self._bad += mismatches
-        speed = self._bars.tasks[self._task].speed or 0.0
-        self._bars.update(self._task, advance=count, rate=speed, bad=self._bad)
-
-    def say(self, text: str) -> None:
-        """As Progress.say."""
-        self._bars.console.print(text)
-
-
-def progress(quiet: bool = False) -> PlainProgress | BarProgress:
-    """The one that fits where standard error goes."""
-    console = Console(stderr=True)
-    return BarProgress(console) if console.is_terminal and not quiet else PlainProgress()
+    return BarProgress()

@@ -13,7 +13,9 @@ from certstorage.validator.sampling import Chosen, Sampler
 from certstorage.validator.settle import Care, settle
 from certstorage.validator.verdict import Rule, Verdict, decide
 
-_GROWTH = 4.0
+_GROWTH = 4
+_WORTH_A_LOOK = 800
+"""A sample grows to so many objects at least: fewer than 600 cannot bound anything to 0.5 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def read_sample(
         verdict = decide(found.at_risk.in_full(), found.rest.sampled(), plan.rule, found.looks)
         if not (verdict.grow and plan.grows and reach < 1.0):
             return verdict
-        before, reach = reach, min(1.0, reach * _GROWTH)
+        before, reach = reach, min(1.0, max(reach * _GROWTH, _WORTH_A_LOOK / found.rest.keys))
         found.looks += 1
         context.progress.say(f"{verdict.message}: reading more, up to {reach:.1%} of all")
         more = (key for key in rest() if before < sampler.window.distance(key) <= reach)

@@ -7,6 +7,7 @@ import mimetypes
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import obstore
@@ -14,7 +15,6 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from certstorage.validator.facts import RemoteFacts
-from certstorage.validator.plain import Answer, Plain
 from certstorage.validator.s3errors import NotThereError, translated
 from certstorage.validator.settings import Settings
 from certstorage.validator.store import BIG, Body, Fault, Listed, StoreError
@@ -23,6 +23,8 @@ from certstorage.validator.throttle import Throttle
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, S3Config
+
+    from certstorage.validator.plain import Answer, Plain
 
 _T = TypeVar("_T")
 _PAGE = 1000
@@ -44,7 +46,6 @@ class S3:
         self._throttle = throttle
         self._once = _client(settings, retries=0)
         self._patient = _client(settings, retries=_LIST_RETRIES)
-        self._plain = Plain(settings, self._sign)
         self._pressed = threading.local()
 
     def list(self, prefix: str) -> Iterator[Sequence[Listed]]:
@@ -135,6 +136,13 @@ class S3:
             self._call(lambda: obstore.copy(self._once, source, target))
         except NotThereError as error:
             raise StoreError(Fault.CHANGED, f"{source} is gone") from error
+
+    @cached_property
+    def _plain(self) -> Plain:
+        """Made when it is needed: the standard library's HTTP and TLS take a while to load."""
+        from certstorage.validator.plain import Plain  # noqa: PLC0415 - see above
+
+        return Plain(self.settings, self._sign)
 
     def answer(self, method: str, key: str) -> Answer:
         """One request with all the headers of its answer, for the probe. Raises as Plain.send."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from obstore.exceptions import AlreadyExistsError, InvalidPathError, PreconditionError
 
@@ -75,6 +74,7 @@ def _seconds(retry_after: str | None) -> float | None:
     if retry_after.isdigit():
         return float(retry_after)
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        moment = datetime.strptime(retry_after, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
         return None
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -14,7 +14,8 @@ from pathlib import Path
 from certstorage.validator.context import Context
 from certstorage.validator.found import Found
 from certstorage.validator.keys import KeyMap
-from certstorage.validator.localtree import LocalError, LocalTree
+from certstorage.validator.localfile import LocalError
+from certstorage.validator.localtree import LocalTree
 from certstorage.validator.marks import Marks, RunId
 from certstorage.validator.outcome import Teller
 from certstorage.validator.progress import progress

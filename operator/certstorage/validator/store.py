@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from certstorage.validator.facts import RemoteFacts
 
@@ -52,16 +51,14 @@ BIG = 8 << 20
 """Objects of more bytes than this are compared piece by piece."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One row of a listing."""
 
     key: str
     facts: RemoteFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """An object with its bytes; `data` is None when it is larger than BIG, and is to be read by `chunks`."""
 
     facts: RemoteFacts
