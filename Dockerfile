@@ -21,16 +21,15 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,ta
 FROM base AS trimmed
 COPY --from=dependencies /opt/certstorage /opt/certstorage
 WORKDIR /opt/certstorage
-# AWS service descriptions: S3 and what obtains credentials for it.
+# Left out: AWS service descriptions but those of S3 and of what obtains credentials for it; tests; documentation and
+# translations; package managers and perl; what activates the environment in a shell.
 RUN find lib/python3*/site-packages/botocore/data lib/python3*/site-packages/boto3/data -mindepth 1 -maxdepth 1 -type d \
-      ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} +
-# Documentation, translations, tests, package managers and perl.
-RUN rm bin/[Aa]ctivate* \
+      ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
  && find lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} + \
- && rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/i18n /usr/share/python-wheels \
+ && rm -rf bin/[Aa]ctivate* /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/i18n \
       /usr/share/perl /usr/share/perl5 /usr/lib/*/perl-base /usr/lib/*/perl /usr/lib/*/gconv /usr/bin/perl* \
-      /usr/lib/apt /etc/apt /var/lib/apt /var/lib/dpkg /var/cache/* /var/log/* \
-      /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip*
+      /usr/bin/apt* /usr/bin/dpkg* /usr/lib/apt /etc/apt /var/lib/apt /var/lib/dpkg /var/cache/* /var/log/* \
+      /usr/share/python-wheels /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip*
 # Byte code is compiled here because the root is read-only where it runs; unchecked, because nothing changes it any more.
 RUN stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
  && for unused in ensurepip idlelib lib2to3 pydoc_data test tkinter turtledemo; do rm -rf "$stdlib/$unused"; done \

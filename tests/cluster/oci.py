@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 _EPOCH = "1970-01-01T00:00:00Z"
@@ -88,15 +89,35 @@ class ArchiveFacts:
     """Of the manifest, as containerd shows it."""
     compressed_bytes: int
     """All layers together, as a registry would store them."""
+    settings: Mapping[str, Any]
+    """How it is run: User, Entrypoint, Env, …"""
 
 
 def read_archive(path: Path) -> ArchiveFacts:
     """Look into an archive that holds one image."""
     with tarfile.open(path) as tar:
-        index = json.loads(_read(tar, "index.json"))
-        (entry,) = index["manifests"]
-        manifest = json.loads(_read(tar, f"blobs/sha256/{entry['digest'].removeprefix('sha256:')}"))
-    return ArchiveFacts(entry["digest"], sum(layer["size"] for layer in manifest["layers"]))
+        entry, manifest = _manifest(tar)
+        description = json.loads(_blob(tar, manifest["config"]["digest"]))
+    return ArchiveFacts(entry, sum(layer["size"] for layer in manifest["layers"]), description["config"])
+
+
+def file_names(path: Path) -> set[str]:
+    """Every file and folder of an archive's layers, without a leading slash."""
+    names: set[str] = set()
+    with tarfile.open(path) as tar:
+        for layer in _manifest(tar)[1]["layers"]:
+            with tarfile.open(fileobj=io.BytesIO(_blob(tar, layer["digest"]))) as content:
+                names |= {name.removeprefix("./").strip("/") for name in content.getnames()}
+    return names
+
+
+def _manifest(tar: tarfile.TarFile) -> tuple[str, dict[str, Any]]:
+    (entry,) = json.loads(_read(tar, "index.json"))["manifests"]
+    return entry["digest"], json.loads(_blob(tar, entry["digest"]))
+
+
+def _blob(tar: tarfile.TarFile, digest: str) -> bytes:
+    return _read(tar, f"blobs/{digest.replace(':', '/')}")
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:
