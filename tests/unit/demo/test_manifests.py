@@ -86,11 +86,12 @@ def test_all_replicas_share_one_claim(build: Build) -> None:
 
 def test_every_container_is_confined(build: Build) -> None:
     for name, pod in pod_specs(build("demo")):
-        root = name == "prepare-volume"
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert pod["securityContext"].get("runAsNonRoot", False) is not root, name
         for container in pod.get("initContainers", []) + pod["containers"]:
-            confined = container["securityContext"]
+            confined = {**pod["securityContext"], **container["securityContext"]}
+            root = container["name"] == "prepare-volume"
+            assert confined["runAsNonRoot"] is not root, name
+            assert (confined["runAsUser"] == 0) is root, name
             assert not confined["allowPrivilegeEscalation"], name
             assert confined["readOnlyRootFilesystem"], name
             assert confined["capabilities"] == {"drop": ["ALL"], **({"add": ["CHOWN"]} if root else {})}, name
