@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 UNWRAPPED = 10_000
 """Columns of a line that goes to a file or another program: it is never broken."""
+
+LABEL = 9
+"""Columns of the labels on the left."""
 
 GOOD, BAD, WARN, FAINT, COMMAND = "green", "bold red", "yellow", "dim", "bold cyan"
 
@@ -46,10 +49,10 @@ def console(*, width: int | None = None) -> Console:
 def say(screen: Console, shown: RenderableType) -> None:
     """Print; outside a terminal without the blanks that fill a table's last column."""
     if screen.is_terminal:
-        screen.print(shown)
+        screen.print(shown, crop=False)
         return
     with screen.capture() as captured:
-        screen.print(shown)
+        screen.print(shown, crop=False)
     screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
@@ -58,19 +61,28 @@ def word(text: str) -> Text:
     return Text(text or "-", style=_COLOURS.get(text, ""))
 
 
-def command(line: str) -> Text:
-    """A command to run, behind the prompt of a shell."""
-    return Text.assemble(("$ ", FAINT), (line, COMMAND))
+def command(line: str, *, indent: int = 0) -> Text:
+    """A command to run, behind the prompt of a shell; never broken, so that it can be copied."""
+    parts = (" " * indent, ("$ ", FAINT), (line, COMMAND))
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 
 
-def labelled(rows: Iterable[tuple[str, RenderableType]]) -> Table:
-    """Labels on the left, what they say on the right."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style=FAINT)
-    grid.add_column(overflow="fold")
+def labelled(rows: Iterable[tuple[str, RenderableType]]) -> RenderableType:
+    """Labels on the left, what they say on the right; a command has a line of its own, which no column cuts."""
+    parts: list[RenderableType] = []
+    grid: Table | None = None
     for label, shown in rows:
+        if isinstance(shown, Text) and shown.no_wrap:
+            parts.append(shown)
+            grid = None
+            continue
+        if grid is None:
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(no_wrap=True, style=FAINT, min_width=LABEL)
+            grid.add_column(overflow="fold")
+            parts.append(grid)
         grid.add_row(label, shown)
-    return grid
+    return Group(*parts)
 
 
 def columns(*names: str) -> Table:

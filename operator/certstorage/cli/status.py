@@ -71,7 +71,8 @@ def _rows(policy: Policy, commands: Commands, now: datetime) -> Iterator[tuple[s
     asked = policy.asked
     if asked is not None:
         yield "Asked", Text("a person" if asked.message == ready.message else asked.message, style=screen.WARN)
-        yield "", screen.command(asked.command or commands.line("why", policy.name, namespace=policy.namespace))
+        run = asked.command or commands.line("why", policy.name, namespace=policy.namespace)
+        yield "", screen.command(run, indent=screen.LABEL + 2)
     if policy.desired:
         wanted = f", for {words.since(policy.reads_since, now)}" if policy.reads_since is not None else ""
         yield "Reads", Text(f"wanted {policy.desired}, template {policy.template}, Pods {_pods(policy)}{wanted}")

@@ -70,7 +70,7 @@ def _lines(parts: tuple[Part, ...]) -> Iterator[RenderableType]:
         for text in part.sentences:
             yield Padding(Text(text), (0, 0, 0, 2))
         for line in part.commands:
-            yield Padding(screen.command(line), (0, 0, 0, 4))
+            yield screen.command(line, indent=4)
 
 
 def _headline(policy: Policy, now: datetime) -> str:

@@ -47,6 +47,16 @@ def test_screen(names: str, line: str, width: int | None) -> None:
     assert width is None or max(map(len, seen.out.splitlines())) <= width
 
 
+def test_a_command_is_never_broken() -> None:
+    kube = FakeKube(documents("exhausted"))
+    command = "$ kubectl certstorage request return certificates -n production\n"
+    assert command in run(kube, "status certificates", width=40).out
+    assert command in run(kube, "why certificates", width=40).out
+    assert command in run(kube, "status certificates", width=40, colour=True).out.replace("\x1b[0m", "").replace(
+        "\x1b[1;36m", ""
+    )
+
+
 def test_colour_is_for_terminals_only() -> None:
     kube = FakeKube(documents("outage"))
     plain, coloured = (
