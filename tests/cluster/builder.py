@@ -1,4 +1,4 @@
-"""Builds stages of the Dockerfile: with Docker where its daemon answers, with buildah, which needs none, elsewhere.
+"""Builds stages of the Dockerfile: with Docker for those who use kind, with buildah, which needs no daemon, elsewhere.
 
 What this host's pip and TLS need (an index, a certificate authority) is lent to the build and is not part of any image.
 """
@@ -7,6 +7,7 @@ import ast
 import gzip
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,8 +51,8 @@ class Builder(Protocol):
 
 @cache
 def choose() -> Builder:
-    """The builder of this machine. Raises ClusterError when there is none."""
-    if docker_answers():
+    """Docker for those who use kind, buildah elsewhere. Raises ClusterError when it cannot be had."""
+    if docker_answers() and shutil.which("kind"):
         return Docker()
     packages.ensure(packages.IMAGES)
     return Buildah(cache_dir() / "buildah")
@@ -74,9 +75,10 @@ class Docker:
     def build(self, name: str, target: str, archive: Path) -> None:
         with _lent_settings() as lent:
             _watch(["docker", "build", f"--target={target}", f"--tag={name}", *lent, "."])
-        unfinished = archive.with_suffix(".new")
-        run(["docker", "save", f"--output={unfinished}", name])
-        unfinished.rename(archive)
+        saved = archive.with_suffix(".docker")
+        run(["docker", "save", f"--output={saved}", name])
+        oci.from_docker(saved, archive, name)
+        saved.unlink()
 
 
 @dataclass(frozen=True, slots=True)

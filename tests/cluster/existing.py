@@ -22,13 +22,20 @@ class Existing:
         self.state = root / ".cluster"
         self.kubeconfig = self.state / "kubeconfig"
 
+    def require(self) -> None:
+        """Raise ClusterError when the user has no such context."""
+        self._read()
+
     def up(self) -> None:
-        """Copy that one context. Raises ClusterError when there is none, or its apiserver does not answer."""
-        config = run([*PROGRAM, "config", "view", "--minify", "--flatten", f"--context={self.context}"])
+        """Copy that one context. Raises ClusterError when its apiserver does not answer."""
+        self.state.mkdir(exist_ok=True)
         self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(config)
+        self.kubeconfig.write_text(self._read())
         if not answers(self.kubeconfig):
             raise ClusterError(f"the apiserver of context {self.context} does not answer")
+
+    def _read(self) -> str:
+        return run([*PROGRAM, "config", "view", "--minify", "--flatten", f"--context={self.context}"])
 
     def down(self) -> None:
         """Forget the context; the cluster and what runs in it stay."""

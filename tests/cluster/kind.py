@@ -23,6 +23,9 @@ class Kind:
         self.client = PROGRAM
         self.audit_log = self.state / "audit/audit.log"
 
+    def require(self) -> None:
+        """Nothing: kind was chosen because it is there."""
+
     def up(self) -> None:
         """Create the cluster, or start it again when its container stopped."""
         if self._exists():

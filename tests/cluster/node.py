@@ -42,14 +42,19 @@ class Node:
         self.cable_name = f"cs-{self.id}"
         self.cgroup = f"certstorage-{self.id}"
 
-    def up(self) -> None:
-        """Bring the node to readiness from whatever state it is in. Raises ClusterError saying what is missing."""
-        packages.ensure(packages.NODE)
+    def require(self) -> None:
+        """Raise ClusterError unless a node can be made here; installs the packages it needs."""
         if os.geteuid() != 0:
+            absent = packages.missing([*packages.NODE, *packages.IMAGES])
             raise ClusterError(
-                "a node of our own needs root (namespaces, mounts, a network interface): run with sudo, "
+                "a node of our own needs root (namespaces, mounts, a network interface): run with sudo -E, "
                 "or have Docker and kind, or name a context with CLUSTER_CONTEXT"
+                + (f"; it would install: {' '.join(absent)}" if absent else "")
             )
+        packages.ensure(packages.NODE)
+
+    def up(self) -> None:
+        """Bring the node to readiness from whatever state it is in."""
         programs = binaries.kube().parent
         with registry.changing():
             self._refuse_copied_state()
@@ -61,7 +66,7 @@ class Node:
                 programs=str(programs),
                 interface=INTERFACE,
                 address=f"{address}/{PREFIX_LENGTH}",
-                parts=nodeconfig.parts(address),
+                parts=nodeconfig.parts(address, containerd=Path(shutil.which("containerd") or "/usr/bin/containerd")),
             )
             changed = self._write_files(spec, address)
             if entry is None or changed or not entry.process.alive:

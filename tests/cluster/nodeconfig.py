@@ -53,7 +53,7 @@ def choose_cable(clone: str, taken: list[IPv4Network]) -> Cable | None:
     return None
 
 
-def parts(address: str) -> tuple[Part, ...]:
+def parts(address: str, *, containerd: Path) -> tuple[Part, ...]:
     """Everything that runs on the node, in the order of starting."""
     kube, pki, config = HOME / "bin/kube", HOME / "pki", HOME / "config"
     api = (address, API_PORT)
@@ -76,7 +76,7 @@ def parts(address: str) -> tuple[Part, ...]:
     )
     scheduler = components.scheduler(kube, address=address, kubeconfig=kubeconfig("kube-scheduler"), pki=pki)
     return (
-        Part("containerd", ("/usr/bin/containerd", f"--config={config / 'containerd.toml'}")),
+        Part("containerd", (str(containerd), f"--config={config / 'containerd.toml'}")),
         Part("etcd", etcd.argv),
         Part("kube-apiserver", server.argv, after=("127.0.0.1", ETCD_PORT)),
         Part("kube-controller-manager", controllers.argv, after=api),

@@ -62,12 +62,26 @@ def write_archive(target: Path, *, name: str, layer: bytes, config: RunConfig) -
             "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
         }
     ).encode()
+    _write(target, name, description, [layer])
+
+
+def from_docker(source: Path, target: Path, name: str) -> None:
+    """Turn what ``docker save`` wrote into the same kind of archive, its layers compressed as a registry keeps them."""
+    with tarfile.open(source) as tar:
+        (image,) = json.loads(_read(tar, "manifest.json"))
+        description = _read(tar, image["Config"])
+        layers = [_read(tar, layer) for layer in image["Layers"]]
+    zipped = [layer if layer.startswith(b"\x1f\x8b") else gzip.compress(layer, 6, mtime=0) for layer in layers]
+    _write(target, name, description, zipped)
+
+
+def _write(target: Path, name: str, description: bytes, layers: Sequence[bytes]) -> None:
     manifest = json.dumps(
         {
             "schemaVersion": 2,
             "mediaType": f"{_MEDIA}.manifest.v1+json",
             "config": _descriptor("config.v1+json", description),
-            "layers": [_descriptor("layer.v1.tar+gzip", layer)],
+            "layers": [_descriptor("layer.v1.tar+gzip", layer) for layer in layers],
         }
     ).encode()
     names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
@@ -75,8 +89,8 @@ def write_archive(target: Path, *, name: str, layer: bytes, config: RunConfig) -
     unfinished = target.with_suffix(".new")
     with tarfile.open(unfinished, mode="w") as tar:
         _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-        for blob in (layer, description, manifest):
-            _add(tar, f"blobs/sha256/{_digest(blob).removeprefix('sha256:')}", blob)
+        for blob in (*layers, description, manifest):
+            _add(tar, f"blobs/{_digest(blob).replace(':', '/')}", blob)
         _add(tar, "index.json", json.dumps(index).encode())
     unfinished.rename(target)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,18 +51,21 @@ def ensure(tools: Sequence[str]) -> None:
     packages = missing(tools)
     if not packages:
         return
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ClusterError(f"missing on this machine: {', '.join(packages)}; run: sudo {' '.join(command)}")
-    print(f"installing {' '.join(packages)}", flush=True)
-    with locked(cache_dir() / "apt.lock"), _services_stay_off():
+        raise ClusterError(f"missing on this machine: {', '.join(packages)}; run: sudo {' '.join(_command(packages))}")
+    print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
+    with locked(cache_dir() / "apt.lock"), services_stay_off():
         options = ["-o", "DPkg::Lock::Timeout=600", "-q"]
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         if any("Candidate: (none)" in run(["apt-cache", "policy", package]) for package in packages) or not _lists():
             run(["apt-get", *options, "update"], env=quiet)
-        run([command[0], *options, *command[1:]], env=quiet)
+        run([*_command(packages), *options], env=quiet)
     if still := missing(tools):
         raise ClusterError(f"installed, yet not found: {', '.join(still)}")
+
+
+def _command(packages: Sequence[str]) -> list[str]:
+    return ["apt-get", "install", "-y", "--no-install-recommends", *packages]
 
 
 def _lists() -> bool:
@@ -69,14 +73,14 @@ def _lists() -> bool:
 
 
 @contextmanager
-def _services_stay_off() -> Iterator[None]:
+def services_stay_off(policy: Path = POLICY) -> Iterator[None]:
     """Debian starts a service when its package arrives, unless this file says no; one that is there is left alone."""
-    if POLICY.exists():
+    if policy.exists():
         yield
         return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
     try:
         yield
     finally:
-        POLICY.unlink(missing_ok=True)
+        policy.unlink(missing_ok=True)

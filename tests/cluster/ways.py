@@ -31,6 +31,9 @@ class Way(Protocol):
     def audit_log(self) -> Path | None:
         """One JSON object a line, as config/audit-policy.yaml says; None where it cannot be had."""
 
+    def require(self) -> None:
+        """Raise ClusterError saying what is missing, before anything is made."""
+
     def up(self) -> None:
         """Bring the cluster to readiness."""
 
@@ -81,10 +84,11 @@ def up(context: str | None = None, root: Path = ROOT) -> Way:
         raise ClusterError(f"the cluster is up as {before!r}, not as context {context!r}: make cluster-down first")
     else:
         name = before
+    chosen = way(name, root)
+    chosen.require()
     state = root / ".cluster"
     state.mkdir(exist_ok=True)
     (state / "way").write_text(name)
-    chosen = way(name, root)
     chosen.up()
     write_wrapper(state / "kubectl", chosen.client, chosen.kubeconfig)
     return chosen

@@ -14,7 +14,7 @@ from tests.cluster.processes import Process
 from tests.cluster.registry import find
 from tests.cluster.shell import until
 
-PARTS = [part.name for part in nodeconfig.parts("192.0.2.1")]
+PARTS = [part.name for part in nodeconfig.parts("192.0.2.1", containerd=Path("containerd"))]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Programs and images: named by what goes into them, made once."""
 
+import gzip
+import io
 import json
 import tarfile
 from pathlib import Path
@@ -91,6 +93,25 @@ def test_an_archive_says_what_was_put_in(tmp_path: Path) -> None:
         description = json.loads(_blob(tar, manifest["config"]["digest"]))
     assert description["config"] == {"WorkingDir": "/", "Entrypoint": ["/bin/program"], "User": "65532", "Env": ["A=b"]}
     assert len(description["rootfs"]["diff_ids"]) == len(description["history"]) == 1
+
+
+def test_what_docker_saved_becomes_the_same_kind_of_archive(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF")
+    layer = gzip.decompress(oci.layer_of({"/bin/program": program}))
+    parts = {
+        "c.json": json.dumps({"config": {"User": "1"}, "rootfs": {"type": "layers", "diff_ids": []}}).encode(),
+        "l/layer.tar": layer,
+        "manifest.json": json.dumps([{"Config": "c.json", "RepoTags": ["x:y"], "Layers": ["l/layer.tar"]}]).encode(),
+    }
+    with tarfile.open(tmp_path / "saved.tar", "w") as tar:
+        for name, content in parts.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    oci.from_docker(tmp_path / "saved.tar", tmp_path / "image.tar", "localhost/x:dev")
+    assert oci.read_archive(tmp_path / "image.tar").settings == {"User": "1"}
+    assert oci.file_names(tmp_path / "image.tar") == {"bin/program"}
 
 
 def _blob(tar: tarfile.TarFile, digest: str) -> bytes:

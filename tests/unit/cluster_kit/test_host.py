@@ -71,6 +71,18 @@ def test_missing_tools_are_named_by_their_packages() -> None:
     assert packages.missing(["sh"]) == []
 
 
+def test_packages_do_not_start_services(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    with packages.services_stay_off(policy), pytest.raises(CommandError, match="ended with 101"):
+        run([policy, "prometheus", "start"])
+    assert not policy.exists()
+
+    policy.write_text("the host's own")
+    with packages.services_stay_off(policy):
+        pass
+    assert policy.read_text() == "the host's own"
+
+
 def test_a_failed_command_says_what_it_said() -> None:
     with pytest.raises(CommandError, match="ended with 3: no luck") as caught:
         run(["sh", "-c", "echo no luck >&2; exit 3"])

@@ -63,12 +63,18 @@ def test_every_file_is_what_its_reader_parses() -> None:
 
 
 def test_what_needs_another_part_waits_for_it() -> None:
-    after = {part.name: part.after for part in parts(ADDRESS)}
+    after = {part.name: part.after for part in parts(ADDRESS, containerd=Path("/usr/bin/containerd"))}
     assert after["etcd"] is None
     assert after["kube-apiserver"] == ("127.0.0.1", 2379)
     assert {after[name] for name in after if name not in {"etcd", "kube-apiserver", "containerd"}} == {(ADDRESS, 6443)}
 
 
 def test_the_spec_survives_the_pipe() -> None:
-    spec = NodeSpec(folder="/f", programs="/p", interface="eth0", address=f"{ADDRESS}/30", parts=parts(ADDRESS))
+    spec = NodeSpec(
+        folder="/f",
+        programs="/p",
+        interface="eth0",
+        address=f"{ADDRESS}/30",
+        parts=parts(ADDRESS, containerd=Path("/usr/bin/containerd")),
+    )
     assert NodeSpec.from_json(spec.to_json()) == spec
