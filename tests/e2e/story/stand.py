@@ -24,6 +24,8 @@ READY_SECONDS = 240
 IMAGES = "certstorage-demo/images"
 """Annotation of the namespaces: which images their Pods were started from."""
 
+MEND = ("python", "-m", "faultproxy.faultctl", "set", "pass")
+
 Say = Callable[[str], None]
 
 
@@ -68,6 +70,7 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
         say(f"{time.monotonic() - begun:5.0f} s  {text}")
 
     told("a Kubernetes cluster")
+    again = is_up()
     way = ways.up(os.environ.get("CLUSTER_CONTEXT"))
     if way.audit_log is None:
         raise StandError(
@@ -79,11 +82,16 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
     built = {image.name: image.archive().stem for image in images.ALL}
     kubectl = Kubectl((*way.client, f"--kubeconfig={way.kubeconfig}"))
     told("S3, and the faults before it")
+    kubectl("delete", "job", "create-bucket", "--namespace=s3", "--ignore-not-found")  # S3 may have started anew
     kubectl("apply", "--kustomize", "deploy/demo/s3")
     kubectl.ready("s3", built)
+    kubectl("wait", "--for=condition=Complete", "job/create-bucket", "--namespace=s3", f"--timeout={READY_SECONDS}s")
+    kubectl("exec", "--namespace=s3", "deployment/faultproxy", "--container=control", "--", *MEND)
     told("Prometheus, Alertmanager, the application and its users")
     kubectl("apply", "--kustomize", timing.world)
     kubectl.ready("monitoring", built)
+    if again:  # users who have forgotten what an earlier story, or a new S3, may have lost
+        kubectl("rollout", "restart", f"--namespace={cluster.NAMESPACE}", "deployment/loadgen")
     kubectl.ready(cluster.NAMESPACE, built)
     told("the operator and its policy")
     kubectl("apply", "--kustomize", "crds")
