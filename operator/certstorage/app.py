@@ -43,7 +43,7 @@ class Options:
 
 
 Watch = Callable[[Wakes, ApiClient, Config], Awaitable[None]]
-"""Feeds the wakes for ever; ends only when the process is asked to stop."""
+"""Feeds the wakes for ever, until cancelled."""
 
 
 def _server(name: str, server: PrometheusServer) -> Server:

@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,25 +115,46 @@ def settings() -> kopf.OperatorSettings:
     return found
 
 
-async def watch(wakes: Wakes, api: ApiClient, config: Config) -> None:
-    """Watch until the process is asked to stop."""
+async def watch(wakes: Wakes, api: ApiClient, config: Config, listen: Callable[[], None]) -> None:
+    """Watch until cancelled. `listen` takes the signals back, which kopf makes its own.
+
+    kopf's own way to run its tasks takes every task of the loop for one of them, and gives ours five seconds at the
+    end; so its tasks are run here.
+    """
     if config.namespaces is not None and not config.namespaces:
         await asyncio.get_running_loop().create_future()
-    await kopf.operator(
+    tasks = await kopf.spawn_tasks(
         registry=handlers(wakes, api.configuration),
         settings=settings(),
         standalone=True,
         clusterwide=config.namespaces is None,
         namespaces=config.namespaces or (),
     )
+    listen()
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
+    raise RuntimeError("a part of kopf ended although nobody asked it to")
 
 
 async def run(config: Config, options: Options) -> int:
     """Serve until SIGTERM or SIGINT; the exit code."""
     loop = asyncio.get_running_loop()
-    serving = asyncio.ensure_future(serve(config, options, decide, watch))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, serving.cancel)
+
+    def listen() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, serving.cancel)
+
+    async def watching(wakes: Wakes, api: ApiClient, served: Config) -> None:
+        await watch(wakes, api, served, listen)
+
+    serving = asyncio.ensure_future(serve(config, options, decide, watching))
+    listen()
     try:
         await serving
     except asyncio.CancelledError:

@@ -64,6 +64,7 @@ class Lease:
         self._seen: tuple[str, float] = ("", float("-inf"))
         """The resourceVersion seen last, and since when."""
         self._heard_at = float("-inf")
+        self._trouble = ""
 
     @property
     def valid(self) -> bool:
@@ -108,7 +109,9 @@ class Lease:
         except (ConflictError, AlreadyExistsError):
             return False
         except (ClusterError, TimeoutError) as error:
-            log.warning("the Lease %s/%s cannot be taken: %s", self._namespace, self._name, error)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.warning("the Lease %s/%s cannot be taken: %s", self._namespace, self._name, error)
             return False
 
     async def _take_if_free(self) -> bool:

@@ -86,18 +86,14 @@ class Shell:
         self._news.set()
 
     async def lead(self, watch: Callable[[Wakes], Awaitable[None]]) -> None:
-        """List, then watch, poll and reconcile for ever. Any part that dies ends all; a watch that ends, too."""
+        """List, then watch, poll and reconcile until cancelled. Any part that dies ends all."""
         await self._first_list()
         async with asyncio.TaskGroup() as group:
-            others = (
-                group.create_task(self.queue.run(self._work, workers=WORKERS)),
-                group.create_task(self._list_again()),
-                group.create_task(self.source.run()),
-                group.create_task(self._tell()),
-            )
+            group.create_task(self.queue.run(self._work, workers=WORKERS))
+            group.create_task(self._list_again())
+            group.create_task(self.source.run())
+            group.create_task(self._tell())
             await watch(self.wakes)
-            for task in others:
-                task.cancel()
 
     def _polled(self) -> None:
         self.telemetry.evaluation()

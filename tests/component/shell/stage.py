@@ -109,7 +109,7 @@ class Stage:
             telemetry=self.telemetry,
             heart=Heart(),
         )
-        leading = asyncio.ensure_future(shell.lead(lambda wakes: watch(wakes, api, config)))
+        leading = asyncio.ensure_future(shell.lead(lambda wakes: watch(wakes, api, config, lambda: None)))
         try:
             yield shell
         finally:
