@@ -55,7 +55,6 @@ class Operation:
     retry_at: datetime | None = None
     restore_by: datetime | None = None
     job: str = ""
-    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +207,6 @@ def _operation(doc: Doc) -> Operation | None:
         retry_at=doc.time("retryAt"),
         restore_by=doc.time("restoreBy"),
         job=doc.text("jobName"),
-        request=doc.text("requestName"),
     )
 
 
@@ -250,7 +248,6 @@ class Request:
     reason: str
     by: str
     trigger: str
-    created_at: datetime | None
     phase: str
     why: str
     message: str
@@ -291,7 +288,6 @@ def request(body: Json) -> Request:
         reason=spec.text("reason"),
         by=spec.text("requestedBy"),
         trigger=spec.text("trigger") or "Person",
-        created_at=doc.time("metadata", "creationTimestamp"),
         phase=status.text("phase"),
         why=status.text("reason"),
         message=status.text("message"),

@@ -186,7 +186,7 @@ def _unblocks(seen: Seen, commands: Commands, now: datetime) -> Part:
         run.extend(line for line in (policy.asked.command,) if line)
     for request in seen.requests:
         if not request.over and request.type != "Approval":
-            found.append(_request(request))
+            found.append(_request(request, now))
             run.extend(_approve(request, commands))
     found.extend(_waits(policy, now))
     if not found and policy.ready.true:
@@ -215,10 +215,11 @@ def _waits(policy: Policy, now: datetime) -> Iterator[str]:
         yield f"Replicas are back by {words.ahead(wait.restore_by, now)}, whatever it finds."
 
 
-def _request(request: Request) -> str:
+def _request(request: Request, now: datetime) -> str:
     state = f"is {request.phase}" if request.phase else "has not been looked at yet"
     said = f": {request.message}" if request.message else ""
-    return sentence(f"CertStorageRequest {request.name} ({request.type}{request.asked_by}) {state}{said}")
+    again = f"; it is looked at again at {words.ahead(request.until, now)}" if request.until is not None else ""
+    return sentence(f"CertStorageRequest {request.name} ({request.type}{request.asked_by}) {state}{said}{again}")
 
 
 def _approve(request: Request, commands: Commands) -> Iterator[str]:

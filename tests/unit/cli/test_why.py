@@ -63,3 +63,10 @@ def test_requests_of_other_policies_and_answers_are_not_told() -> None:
     for body in objects[1:3]:
         body["spec"]["policyName"] = "another"
     assert "CertStorageRequest" not in run(FakeKube(objects), "why certificates").out
+
+
+def test_a_refused_request_says_when_it_is_looked_at_again() -> None:
+    objects = documents("sweep-asked")
+    objects[1]["status"] = {"phase": "Refused", "message": "another policy sweeps now", "until": "2026-11-23T03:52:10Z"}
+    said = "is Refused: another policy sweeps now; it is looked at again at 03:52:10 UTC (in 30 min).\n"
+    assert said in run(FakeKube(objects), "why certificates").out
