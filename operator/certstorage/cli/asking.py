@@ -11,8 +11,9 @@ from rich.text import Text
 
 from certstorage.api.policy import API_VERSION, GROUP
 from certstorage.cli import screen, words
-from certstorage.cli.overview import Policy, Request
+from certstorage.cli.overview import Policy
 from certstorage.cli.port import CliError, Commands, ExitCode, Json
+from certstorage.cli.requested import Request
 
 
 class Wanted(StrEnum):

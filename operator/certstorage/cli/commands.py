@@ -13,7 +13,7 @@ from rich.text import Text
 from certstorage.cli import asking, history, screen, status, why
 from certstorage.cli.asking import Wanted
 from certstorage.cli.finding import find_policy, find_request, look
-from certstorage.cli.overview import Policy, Request, policy, request
+from certstorage.cli.overview import Policy, policy
 from certstorage.cli.port import (
     EVENTS,
     INCIDENTS,
@@ -26,6 +26,7 @@ from certstorage.cli.port import (
     Kube,
     UnreachableError,
 )
+from certstorage.cli.requested import Request, request
 from certstorage.cli.tools import Tools
 
 WATCH_SECONDS = 2.0

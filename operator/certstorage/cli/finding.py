@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from certstorage.api import hold as holds
 from certstorage.cli.doc import Doc
-from certstorage.cli.overview import Policy, Request, policy, request
+from certstorage.cli.overview import Policy, policy
 from certstorage.cli.port import (
     DEPLOYMENTS,
     POLICIES,
@@ -17,6 +17,7 @@ from certstorage.cli.port import (
     Kube,
     NotFoundError,
 )
+from certstorage.cli.requested import Request, request
 from certstorage.cli.why import Seen
 
 

@@ -13,8 +13,9 @@ from rich.text import Text
 from certstorage.api.conditions import ConditionType
 from certstorage.api.hold import Hold
 from certstorage.cli import screen, words
-from certstorage.cli.overview import Policy, Request
+from certstorage.cli.overview import Policy
 from certstorage.cli.port import Commands, ExitCode
+from certstorage.cli.requested import Request
 from certstorage.cli.status import UNSEEN, validation_facts
 from certstorage.cli.waiting import wait_of
 from certstorage.cli.words import sentence
