@@ -110,6 +110,8 @@ class Found:
     etags_trusted: bool = True
     pattern: Pattern = field(default_factory=Pattern)
     batches: Populations | None = None
+    beyond: list[Look] = field(default_factory=list)
+    """Mismatches that shards saw and one run would not have looked at: told, and not counted."""
     same_behind: list[float] = field(default_factory=list)
     """Of a shard: the distances of keys found equal that only the least sample size brought in."""
 

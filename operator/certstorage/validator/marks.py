@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from certstorage.validator.census import Row
 
@@ -82,14 +82,20 @@ class Marks:
                     self._file.flush()
                     self._unflushed = 0
 
-    def close(self, *, finished: bool) -> None:
-        """Let go of the file; a finished run leaves none."""
+    def finish(self) -> None:
+        """The run came to its verdict: whatever is asked next is read anew."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the file."""
         with self._lock:
-            if self._file is not None and self._path is not None:
+            if self._file is not None:
                 self._file.close()
                 self._file = None
-                if finished:
-                    self._path.unlink(missing_ok=True)
 
     def _take_up(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from certstorage.validator.facts import Cause, LocalFacts, Look, Method, Outcome, RemoteFacts
 from certstorage.validator.found import Found, Noted, Settled
-from certstorage.validator.naming import traits_of
+from certstorage.validator.naming import folders_of, traits_of
 from certstorage.validator.pattern import Axis, Populations, classify
 from certstorage.validator.report import SCHEMA
 from certstorage.validator.sampling import Window
@@ -76,8 +76,8 @@ def merge(documents: Sequence[Json], rule: Rule) -> Merged:
         _add_counts(found, document)
         _add_stratum(found.at_risk, document, "at_risk")
         _add_stratum(found.expanded, document, "neighbours")
-    _add_samples(found.rest, documents, window, sampling["min_sample"])
-    _drop_repeated(found)
+    dropped = _add_samples(found.rest, documents, window, sampling["min_sample"])
+    _keep_neighbours(found, dropped)
     _add_pattern(found, documents)
     undecided = [document for document in documents if not document["shard"]["judged"]]
     if undecided:
@@ -132,8 +132,11 @@ def _add_looks(into: Settled, document: Json, name: str) -> None:
             kind.add(look)
 
 
-def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least: int) -> None:
-    """Keep of what the shards read behind the window only what one run would have read: each topped up on its own."""
+def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least: int) -> list[Look]:
+    """Keep of what the shards read behind the window only what one run would have read: each topped up on its own.
+
+    Returns the mismatches that are not kept.
+    """
     everything = Settled()
     behind: list[float] = []
     for document in documents:
@@ -157,13 +160,17 @@ def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least
     into.mismatches, into.unknown, into.in_flight = map(
         kept, (everything.mismatches, everything.unknown, everything.in_flight)
     )
+    return [look for look in everything.mismatches if distances[look.key] > reach]
 
 
-def _drop_repeated(found: Found) -> None:
-    """Shards expand the same folders: each neighbour counts once, and not at all where a stratum has it."""
+def _keep_neighbours(found: Found, dropped: list[Look]) -> None:
+    """Shards look around more hits than one run has, and around the same ones: keep what one run would have seen."""
     known = {look.key for settled in (found.at_risk, found.rest) for look in settled.mismatches}
-    once = {look.key: look for look in found.expanded.mismatches if look.key not in known}
-    found.expanded.mismatches = Noted(len(once), list(once.values()))
+    folders = set(folders_of(found.rest.mismatches))
+    seen = {look.key: look for look in (*found.expanded.mismatches, *dropped) if look.key not in known}
+    kept = [look for look in seen.values() if look.key.rpartition("/")[0] in folders]
+    found.beyond = [look for look in seen.values() if look.key.rpartition("/")[0] not in folders]
+    found.expanded.mismatches = Noted(len(kept), kept)
 
 
 def _add_pattern(found: Found, documents: Sequence[Json]) -> None:

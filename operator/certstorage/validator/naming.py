@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -36,10 +36,15 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
     found.pattern = classify(hits, found.batches)
 
 
+def folders_of(hits: Iterable[Look]) -> list[str]:
+    """The folders that are looked at around the hits of the sample: a few, the same whatever the order."""
+    return sorted({look.key.rpartition("/")[0] for look in hits})[:_MOST_BATCHES]
+
+
 def _expand(context: Context, care: Care, found: Found) -> None:
     """Look at the neighbours of what the sample hit: they tell the pattern, and are not in the rate."""
     known = {look.key for look in found.mismatches()}
-    folders = list(dict.fromkeys(look.key.rpartition("/")[0] for look in found.rest.mismatches))[:_MOST_BATCHES]
+    folders = folders_of(found.rest.mismatches)
     neighbours = [
         key for folder in folders for key in islice(context.tree.folder(folder), _MOST_NEIGHBOURS) if key not in known
     ]

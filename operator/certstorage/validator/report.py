@@ -90,6 +90,7 @@ def build(
         "mismatch_details": _details(found, "mismatches"),
         "mismatch_details_truncated": mismatches + len(found.expanded.mismatches) > MOST_DETAILS,
         "error_details": _details(found, "unknown"),
+        "beyond_sample": [_detail(look, "beyond") for look in found.beyond[:MOST_DETAILS]],
         "shard": _shard(header.shard, verdict, found),
     }
 
@@ -123,11 +124,14 @@ def percent(rate: float) -> float:
 
 
 def write(report: Json, path: Path) -> None:
-    """Write it whole or not at all.
+    """Write it whole or not at all; a pipe or a device is written to as it is.
 
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
+    if path.exists() and not path.is_file():
+        path.write_text(json.dumps(report, indent=2) + "\n")
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -138,9 +142,8 @@ def write(report: Json, path: Path) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except OSError:
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _stratum(name: str, settled: Settled) -> Json:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
+from types import FrameType
 
 from certstorage.validator.context import Context
 from certstorage.validator.found import Found
@@ -63,15 +65,13 @@ class Session:
     """Everything around the work of one command."""
 
     def __init__(self, command: str, where: Where, load: Load, told: Told, shard: Shard = WHOLE) -> None:
-        """Read the settings and take over SIGTERM and SIGINT: a run that is stopped still reports.
+        """Read the settings and make the clients.
 
         Raises:
             UsageError: bucket or local tree are not named.
         """
         self.settings: Settings = settings(os.environ, bucket=where.bucket, prefix=where.prefix, root=where.root)
         self.stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop.set())
         self.throttle = Throttle(
             load.workers, requests=Bucket(load.requests), data=Bucket(load.mebibytes * (1 << 20)), stop=self.stop
         )
@@ -93,10 +93,9 @@ class Session:
         return f"{self.settings.own_prefix}quarantine/{self.header.started:%Y%m%dT%H%M%SZ}/"
 
     def run(self, work: Work, sampling: Json) -> int:
-        """Do the work, tell the outcome, return the exit code."""
-        marks = self._marks(sampling)
-        self.found.resumed = marks.resumed
-        with progress() as shown:
+        """Do the work, tell the outcome, return the exit code; a run that is asked to stop still tells."""
+        with self._marks(sampling) as marks, progress() as shown, _stopped_by_signals(self.stop):
+            self.found.resumed = marks.resumed
             try:
                 tree = LocalTree.open(KeyMap.of(self.settings))
                 context = Context(tree, self.store, self.throttle, self._workers, shown, lambda: datetime.now(UTC))
@@ -107,7 +106,8 @@ class Session:
                 verdict = unknown("LocalTreeUnreadable", str(error))
             except Cancelled:
                 verdict = unknown("Interrupted", "asked to stop before the end")
-        marks.close(finished=verdict.judged)
+            if verdict.judged:
+                marks.finish()
         header = replace(self.header, started=marks.run.started)
         return self.tell(header, verdict, sampling)
 
@@ -125,3 +125,21 @@ class Session:
             return Marks(self._told.checkpoint, RunId(digest, self.header.started))
         except OSError as error:
             raise UsageError(f"--checkpoint {self._told.checkpoint}: {error.strerror}") from error
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """The first SIGTERM or SIGINT asks to stop, the second one is taken as meant."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask(number: int, _: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

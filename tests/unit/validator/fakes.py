@@ -126,7 +126,7 @@ class Copies:
 
     root: Path
     store: FakeStore = field(default_factory=FakeStore)
-    waited: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list, repr=False)
     on_wait: Callable[[], object] = lambda: None
     workers: int = 4
 

@@ -49,9 +49,9 @@ def check(
     found = Found()
     care = Care(5, timedelta(seconds=min_age))
     plan = checking.Plan(Window(rate, epoch), least, Reading(Rule(), care, grows=grows), limits, shard)
-    marks = Marks(checkpoint, RunId("run", NOW))
-    verdict = checking.check(copies.context, plan, found, marks)
-    marks.close(finished=True)
+    with Marks(checkpoint, RunId("run", NOW)) as marks:
+        found.resumed = marks.resumed
+        verdict = checking.check(copies.context, plan, found, marks)
     sampling: Json = {"rate": rate, "epoch": epoch, "salt": "", "min_sample": least}
     return Ran(verdict, found, report(copies, "check", verdict, found, sampling, shard))
 
