@@ -68,7 +68,7 @@ def show_status(session: Session, name: str, *, everywhere: bool, as_json: bool,
     def shown(policies: list[Policy]) -> RenderableType:
         if as_json:
             told = [status.summary(one) for one in policies]
-            return Text(json.dumps(told[0] if name else told, indent=2))
+            return Text(json.dumps(told[0] if name else told, indent=2), no_wrap=True, overflow="ignore")
         now = session.tools.now()
         if name:
             return status.overview(policies[0], session.commands, now)

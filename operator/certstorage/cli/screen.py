@@ -54,6 +54,7 @@ def say(screen: Console, shown: RenderableType) -> None:
     with screen.capture() as captured:
         screen.print(shown, crop=False)
     screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    screen.file.flush()  # so that a reader who has left is noticed here, where it is no crash
 
 
 def word(text: str) -> Text:

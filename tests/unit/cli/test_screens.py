@@ -75,7 +75,7 @@ def test_brackets_in_a_message_are_not_markup() -> None:
 
 
 def test_one_policy_as_json() -> None:
-    told = json.loads(run(FakeKube(documents("exhausted")), "status certificates -o json").out)
+    told = json.loads(run(FakeKube(documents("exhausted")), "status certificates -o json", width=20).out)
     assert told["ready"] == "False"
     assert told["asked"]["command"] == "kubectl certstorage request return certificates -n production"
     assert told["waitsFor"] == "a person to let the way back begin"
