@@ -135,6 +135,7 @@ def test_no_lost_update_and_no_resurrection_whatever_the_application_does(copies
         path.unlink()
     copies.store.objects.clear()
     copies.workers = 1
+    copies.save("always-there.pdf")
     names = [f"{number}.pdf" for number in range(6)]
     for name in names:
         missed = dice.choice([copies.save, copies.save_locally, copies.save_remotely])
