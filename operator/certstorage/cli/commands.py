@@ -68,7 +68,8 @@ def show_status(session: Session, name: str, *, everywhere: bool, as_json: bool,
     def shown(policies: list[Policy]) -> RenderableType:
         if as_json:
             told = [status.summary(one) for one in policies]
-            return Text(json.dumps(told[0] if name else told, indent=2), no_wrap=True, overflow="ignore")
+            whole = json.dumps(told[0] if name else told, indent=2)
+            return Group(Text(whole, no_wrap=True, overflow="ignore"))  # a Text alone would be joined to one that wraps
         now = session.tools.now()
         if name:
             return status.overview(policies[0], session.commands, now)
