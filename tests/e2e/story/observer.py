@@ -104,6 +104,10 @@ class Observer:
         await self._try(self._see_fallback())
         self._trouble, self._failed = tuple(self._failed), []
 
+    def begin(self) -> None:
+        """Count what clients see from the last look on."""
+        del self._clients[:-1]
+
     def compared(self, comparison: Comparison) -> None:
         """Keep what a comparison of the bucket found."""
         self._comparisons.append(comparison)

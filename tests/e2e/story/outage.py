@@ -50,7 +50,7 @@ class Outage:
     def of(cls, world: World, interval: timedelta, terms: Terms, show: Show) -> Outage:
         """An outage that has not begun, seen by an observer of its own; `interval` is that of Prometheus's rules."""
         observer = world.observer(interval)
-        return cls(world, observer, Story(observer, terms, show))
+        return cls(world, observer, Story(observer, terms, show, begun=False))
 
     async def tell(self, fault: str) -> tuple[Step, ...]:
         """The whole story, undisturbed. Raises StoryError, or KubeError when a part of the demo does not answer."""
@@ -63,10 +63,12 @@ class Outage:
         return self.story.steps
 
     async def calm(self) -> None:
-        """Wait until reads come from S3, S3 is open, no outage alert is there and nothing is held."""
+        """Wait until reads come from S3, S3 is open, no outage alert is there and nothing is held: the story begins."""
         await self.world.faults.mend()
         what = "reads from S3, no outage alert, nothing held"
         await self.story.wait(what, lambda _: self._is_calm(), within=self.deadlines.calm)
+        self.observer.begin()
+        self.story.begun = True
 
     async def cut(self, fault: str) -> None:
         """Put the fault in force."""

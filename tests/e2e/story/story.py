@@ -40,12 +40,16 @@ class Observing(Protocol):
 
 @dataclass(slots=True)
 class Story:
-    """One telling. `show` is given every view, for a person to watch; `pause` is in seconds, between two looks."""
+    """One telling. `show` is given every view, for a person to watch; `pause` is in seconds, between two looks.
+
+    Until it has `begun`, nothing that must never happen counts: whatever came before is not part of it.
+    """
 
     observer: Observing
     terms: Terms
     show: Show
     pause: float = 0.5
+    begun: bool = True
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -65,7 +69,7 @@ class Story:
             facts, now = self.observer.facts, datetime.now(UTC)
             view = replace(self.observer.view(), steps=self.steps, waiting=what, deadline=deadline)
             self.show(view)
-            if wrong := broken(facts):
+            if self.begun and (wrong := broken(facts)):
                 raise StoryError(f"while waiting for {what!r}: {'; '.join(wrong)}")
             if condition(facts):
                 return

@@ -150,3 +150,10 @@ async def test_comparisons_are_kept(observer: Observer) -> None:
     now = datetime.now(UTC)
     observer.compared(Comparison(now, now, 3, 1))
     assert observer.facts.comparisons == (Comparison(now, now, 3, 1),)
+
+
+async def test_clients_count_from_where_the_story_begins(observer: Observer) -> None:
+    await observer.look()
+    await observer.look()
+    observer.begin()
+    assert len(observer.facts.clients) == 1

@@ -57,3 +57,9 @@ async def test_what_must_never_happen_ends_the_story_at_once() -> None:
     story, _ = telling(Recorded(CUT, BROKEN))
     with pytest.raises(StoryError, match=r"while waiting for 'alert fires': clients saw 2 errors"):
         await story.until(StepName.ALERT_FIRING, within=timedelta(seconds=5))
+
+
+async def test_what_came_before_the_story_began_is_not_part_of_it() -> None:
+    story, _ = telling(Recorded(BROKEN, CUT))
+    story.begun = False
+    await story.wait("calm", lambda facts: not facts.clients, within=timedelta(seconds=5))
