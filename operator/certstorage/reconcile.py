@@ -37,6 +37,7 @@ from certstorage.cluster.port import (
     UnavailableError,
 )
 from certstorage.cluster.record import record
+from certstorage.cluster.together import Together
 from certstorage.registry import Key, Registry
 from certstorage.workqueue import Outcome
 
@@ -118,6 +119,7 @@ class Reconciler:
     token: Callable[[], str] = secrets.token_hex
 
     def __post_init__(self) -> None:
+        self._together = Together(self.cluster)
         self._lessons: dict[Key, Lesson] = {}
         self._flipped: dict[Key, Decision] = {}
         """Decisions whose flip is written and which are told by the next pass; lost in a crash, only words are."""
@@ -159,7 +161,7 @@ class Reconciler:
             body = await self._record(body, told)
         elif early is not None and lesson is None and await self._flip_first(policy, body, early):
             return Outcome(again_seconds=0.0)
-        snapshot = self._taught(await observe(self.cluster, policy, body, self._given(policy)), lesson)
+        snapshot = self._taught(await observe(self.cluster, self._together, policy, body, self._given(policy)), lesson)
         decision = self._decide(snapshot)
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
         if acted.lesson is not None:

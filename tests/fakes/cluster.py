@@ -413,7 +413,8 @@ def _apply(document: Any, operation: Json) -> None:
 
 def _selected(body: Json, selector: str) -> bool:
     labels = body["metadata"].get("labels", {})
-    return all(labels.get(key) == value for key, _, value in (part.partition("=") for part in _parts(selector)))
+    pairs = (part.partition("=") for part in _parts(selector))
+    return all(key in labels if not sign else labels.get(key) == value for key, sign, value in pairs)
 
 
 def _parts(selector: str) -> Iterator[str]:

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from certstorage.api.observed import (
-    JobSeen,
     Neighbours,
     Observation,
     Pods,
@@ -43,6 +42,7 @@ from certstorage.cluster.port import (
 )
 from certstorage.cluster.preflight import local_claim
 from certstorage.cluster.target import find_container, owned_by, parse_pods, parse_target, selector_text
+from certstorage.cluster.together import Together
 
 CLOSED_PHASES = frozenset({"Done", "Denied", "Expired", "Refused"})
 """Phases of a request that no longer asks for anything."""
@@ -90,19 +90,18 @@ def denied(error: ForbiddenError) -> Problem:
     return Problem(Reason.PERMISSION_DENIED, f"{error}: is the namespace enrolled?")
 
 
-async def observe(cluster: Cluster, policy: Policy, body: Json, given: Given) -> Snapshot:
-    """Read everything about one policy.
+async def observe(cluster: Cluster, together: Together, policy: Policy, body: Json, given: Given) -> Snapshot:
+    """Read everything about one policy; what a namespace has few of is listed together with other passes.
 
     Raises:
         UnavailableError: the API server does not answer.
     """
     blind = _Refusals()
-    namespace, mine = policy.namespace, f"{LABEL_POLICY}={policy.name}"
-    deployment, jobs, job_pods, requests = await asyncio.gather(
+    namespace = policy.namespace
+    deployment, (jobs, job_pods), requests = await asyncio.gather(
         _deployment(cluster, policy),
-        blind.or_nothing(cluster.list(JOBS, namespace, labels=mine)),
-        blind.or_nothing(cluster.list(PODS, namespace, labels=mine)),
-        blind.or_nothing(_list_if_served(cluster, REQUESTS, namespace)),
+        _jobs_and_pods(cluster, together, policy, blind),
+        blind.or_nothing(_list_if_served(together, REQUESTS, namespace)),
     )
     target: Target | Problem
     pods, disk, inputs = Pods(), Disk(), ""
@@ -126,7 +125,7 @@ async def observe(cluster: Cluster, policy: Policy, body: Json, given: Given) ->
     seen = replace(
         _base(body, given, target),
         pods=pods,
-        jobs=_jobs(jobs, job_pods, policy, given.now),
+        jobs=tuple(parse_job(job, job_pods, policy, given.now) for job in jobs),
         requests=open_requests(requests, policy.name, given.now),
         blind=tuple(blind.found),
         inputs_hash=inputs,
@@ -175,15 +174,23 @@ async def _claim(cluster: Cluster, namespace: str, name: str, blind: _Refusals) 
         return None, False
 
 
-async def _list_if_served(cluster: Cluster, resource: Resource, namespace: str) -> Sequence[Json]:
+async def _jobs_and_pods(
+    cluster: Cluster, together: Together, policy: Policy, blind: _Refusals
+) -> tuple[Sequence[Json], Sequence[Json]]:
+    """The policy's Jobs, and their Pods if there are any."""
+    every = await blind.or_nothing(together.list(JOBS, policy.namespace, labels=LABEL_POLICY))
+    jobs = [job for job in every if job["metadata"]["labels"][LABEL_POLICY] == policy.name]
+    if not jobs:
+        return (), ()
+    mine = f"{LABEL_POLICY}={policy.name}"
+    return jobs, await blind.or_nothing(cluster.list(PODS, policy.namespace, labels=mine))
+
+
+async def _list_if_served(together: Together, resource: Resource, namespace: str) -> Sequence[Json]:
     try:
-        return await cluster.list(resource, namespace)
+        return await together.list(resource, namespace)
     except NotFoundError:
         return ()
-
-
-def _jobs(jobs: Sequence[Json], pods: Sequence[Json], policy: Policy, now: datetime) -> tuple[JobSeen, ...]:
-    return tuple(parse_job(job, pods, policy, now) for job in jobs)
 
 
 def open_requests(requests: Sequence[Json], policy_name: str, now: datetime) -> tuple[RequestSeen, ...]:
