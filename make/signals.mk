@@ -10,3 +10,7 @@ generate: venv ## write what is built from code: rule files and dashboard
 .PHONY: test-rules
 test-rules: venv ## promtool tests of every alert, on Prometheus 2.42 and 3.16
 	$(BIN)/python -m tests.rules.run
+
+.PHONY: bench-signals
+bench-signals: venv ## what listening costs: artifacts/bench/signals.json
+	$(BIN)/python -m bench.signals

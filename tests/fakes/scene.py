@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from certstorage.reconcile import Reconciler, Settings
 from certstorage.registry import Key, Registry
 from certstorage.runbook.decide import decide
 from certstorage.workqueue import Outcome
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import START, FakeCluster
 
 NAMESPACE, POLICY, TARGET = "production", "certificates", "deltacrown"
 KEY = (NAMESPACE, POLICY)
@@ -120,7 +120,7 @@ class Source:
         if self.reads is None:
             return self.current
         sample = FallbackSample(template_hash, 3, self.reads, self.fallbacks, self.clock())
-        return SignalSet(self.current.signals, sample, self.current.trusted, self.current.reason, self.current.message)
+        return replace(self.current, fallback=sample)
 
     clock: Callable[[], Any] = lambda: None
 

@@ -5,12 +5,15 @@ Only what is ours is looked at, so that somebody else's rules cannot break the r
 
 from __future__ import annotations
 
+import gc
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from certstorage.signals.failures import Failure, Trouble
 from certstorage.signals.names import ALERT_OF_SIGNAL, VOLUME_COLLAPSE, WARM_UP_ANNOTATION, WATCHDOG
@@ -35,9 +38,8 @@ class RuleSeen:
     """Why it cannot be evaluated; empty when it can."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertSeen:
-    """One alert that is pending or firing for a workload."""
+class AlertSeen(NamedTuple):
+    """One alert that is pending or firing for a workload. A tuple, since there may be ten thousand at once."""
 
     name: str
     state: str
@@ -69,11 +71,10 @@ class RulesAnswer:
         return min((rule.last_evaluation for rule in self.rules.values()), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One series of an instant vector. `value` may be NaN or infinite."""
+class Point(NamedTuple):
+    """One series of an instant vector. Labels are as they came; `value` may be NaN or infinite."""
 
-    labels: Mapping[str, str]
+    labels: Mapping[str, object]
     value: float
 
 
@@ -84,8 +85,9 @@ class _OddError(Exception):
 def parse_rules(body: bytes) -> RulesAnswer | Failure:
     """Read an answer of `/api/v1/rules`."""
     try:
-        data = _data(body)
-        return data if isinstance(data, Failure) else _rules(data)
+        with uncollected():
+            data = _data(body)
+            return data if isinstance(data, Failure) else _rules(data)
     except (_OddError, RecursionError) as error:
         return Failure(Trouble.MALFORMED, f"rules: {error}")
 
@@ -93,14 +95,23 @@ def parse_rules(body: bytes) -> RulesAnswer | Failure:
 def parse_vector(body: bytes) -> tuple[Point, ...] | Failure:
     """Read an answer of `/api/v1/query` that must be an instant vector."""
     try:
-        data = _data(body)
-        if isinstance(data, Failure):
-            return data
-        if data.get("resultType") != "vector":
-            raise _OddError(f"expected a vector, found {str(data.get('resultType'))[:40]!r}")
-        return tuple([_point(item) for item in _of(data, "result", list)])
+        with uncollected():
+            data = _data(body)
+            return data if isinstance(data, Failure) else _vector(data)
     except (_OddError, RecursionError) as error:
         return Failure(Trouble.MALFORMED, f"query: {error}")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: JSON makes no cycles, and the search for some doubles its time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _data(body: bytes) -> dict[str, Any] | Failure:
@@ -164,22 +175,23 @@ def _worse(one: RuleSeen | None, other: RuleSeen) -> RuleSeen:
 
 def _collect(name: str, rule: dict[str, Any], alerts: dict[Workload, list[AlertSeen]]) -> None:
     for alert in _alerts(name, rule):
-        labels = _of(alert, "labels", dict)
-        state, workload = alert.get("state"), (labels.get("namespace"), labels.get("deployment"))
+        labels, told = _of(alert, "labels", dict), alert.get("annotations")
+        state, namespace, deployment = alert.get("state"), labels.get("namespace"), labels.get("deployment")
         if state not in (FIRING, PENDING):
             raise _OddError(f"an alert of {name} is {str(state)[:40]!r}")
-        if not all(isinstance(part, str) for part in workload):
+        since = _time(alert.get("activeAt"))
+        if not isinstance(namespace, str) or not isinstance(deployment, str):
             continue  # for no workload: nobody's
-        told = alert.get("annotations")
+        severity, summary = labels.get("severity"), told.get("summary") if isinstance(told, dict) else None
         seen = AlertSeen(
             name,
             state,
-            _time(alert.get("activeAt")),
+            since,
             _value(alert.get("value")),
-            str(labels.get("severity", ""))[:40],
-            str(told.get("summary", ""))[:_ERROR_CHARACTERS] if isinstance(told, dict) else "",
+            severity if isinstance(severity, str) else "",
+            summary[:_ERROR_CHARACTERS] if isinstance(summary, str) else "",
         )
-        alerts.setdefault((workload[0], workload[1]), []).append(seen)
+        alerts.setdefault((namespace, deployment), []).append(seen)
 
 
 def _alerts(name: str, rule: dict[str, Any]) -> list[dict[str, Any]]:
@@ -201,16 +213,22 @@ def _watchdog(rule: dict[str, Any]) -> Watchdog | None:
     return None
 
 
-def _point(item: object) -> Point:
-    if not isinstance(item, dict):
-        raise _OddError("a series is no object")
-    labels, pair = item.get("metric"), item.get("value")
-    if not isinstance(labels, dict) or not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[1], str):
-        raise _OddError("a series is not labels and one value")
-    try:
-        return Point(labels, float(pair[1]))
-    except ValueError:
-        raise _OddError(f"a value is {pair[1][:40]!r}") from None
+def _vector(data: dict[str, Any]) -> tuple[Point, ...]:
+    """All series. Written out in one loop: there may be a hundred thousand."""
+    if data.get("resultType") != "vector":
+        raise _OddError(f"expected a vector, found {str(data.get('resultType'))[:40]!r}")
+    points = []
+    for item in _of(data, "result", list):
+        if type(item) is not dict:
+            raise _OddError("a series is no object")
+        labels, pair = item.get("metric"), item.get("value")
+        if type(labels) is not dict or type(pair) is not list or len(pair) != 2 or type(pair[1]) is not str:
+            raise _OddError("a series is not labels and one value")
+        try:
+            points.append(Point(labels, float(pair[1])))
+        except ValueError:
+            raise _OddError(f"a value is {pair[1][:40]!r}") from None
+    return tuple(points)
 
 
 def _value(text: object) -> float | None:
@@ -236,12 +254,20 @@ def _number(value: object, what: str) -> float:
 def _time(text: object) -> datetime:
     """An RFC 3339 time with up to nine decimals, in UTC."""
     try:
-        parsed = datetime.fromisoformat(text) if isinstance(text, str) else None
-        if parsed is None or parsed.tzinfo is None:
-            raise ValueError
-        return parsed.astimezone(UTC)
+        if isinstance(text, str):
+            return _parsed_time(text)
     except (ValueError, OverflowError):
-        raise _OddError(f"{str(text)[:40]!r} is no time") from None
+        pass
+    raise _OddError(f"{str(text)[:40]!r} is no time")
+
+
+@lru_cache(maxsize=1024)
+def _parsed_time(text: str) -> datetime:
+    """Alerts that fire together began together."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError(text)
+    return parsed.astimezone(UTC)
 
 
 def _of(container: dict[str, Any], key: str, kind: type) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from certstorage.signals.answers import FIRING, Point, RulesAnswer, Workload
+from certstorage.signals.answers import FIRING, Point, RulesAnswer, Workload, uncollected
 from certstorage.signals.failures import Failure, Trouble
 from certstorage.signals.names import ALERT_OF_SIGNAL, RULE_GROUP, WATCHDOG, Fact
 from certstorage.signals.queries import ReplicaSet
@@ -32,7 +32,8 @@ ValueKey = tuple[str, str]
 class Recorded:
     """The recorded series of one workload. `values` leaves out what is perfect, or not recorded."""
 
-    facts: Fact | None = None
+    facts: int | None = None
+    """A sum of Fact."""
     values: dict[ValueKey, float] = field(default_factory=dict)
     odd: Odd | None = None
 
@@ -161,24 +162,8 @@ def _resolved(sample: Sample, workload: Workload, alert: str, last: datetime) ->
 
 def recorded(points: Iterable[Point], now: datetime) -> Series | Failure:
     """Split the answer of the one question to workloads. `now` is our clock when it was asked."""
-    found: dict[Workload, Recorded] = {}
-    clock: float | None = None
-    for point in points:
-        labels = point.labels
-        if not labels:
-            clock = point.value
-            continue
-        namespace, deployment, name = labels.get("namespace"), labels.get("deployment"), labels.get("__name__")
-        if not isinstance(namespace, str) or not isinstance(deployment, str) or not isinstance(name, str):
-            continue  # of no workload: nobody's
-        one = found.get((namespace, deployment))
-        if one is None:
-            one = found[namespace, deployment] = Recorded()
-        if name == FACTS:
-            _facts(one, point.value)
-        else:
-            kind = labels.get("op") or labels.get("resource") or ""
-            _value(one, (name, kind if isinstance(kind, str) else ""), point.value)
+    with uncollected():
+        found, clock = _split(points)
     try:
         if clock is None or not math.isfinite(clock):
             raise ValueError
@@ -188,13 +173,35 @@ def recorded(points: Iterable[Point], now: datetime) -> Series | Failure:
     return Series(found, skew)
 
 
+def _split(points: Iterable[Point]) -> tuple[dict[Workload, Recorded], float | None]:
+    """The series by workload, and the server's clock: the one without labels."""
+    found: dict[Workload, Recorded] = {}
+    clock: float | None = None
+    for labels, value in points:
+        if not labels:
+            clock = value
+            continue
+        namespace, deployment, name = labels.get("namespace"), labels.get("deployment"), labels.get("__name__")
+        if not isinstance(namespace, str) or not isinstance(deployment, str) or not isinstance(name, str):
+            continue  # of no workload: nobody's
+        one = found.get((namespace, deployment))
+        if one is None:
+            one = found[namespace, deployment] = Recorded()
+        if name == FACTS:
+            _facts(one, value)
+        else:
+            kind = labels.get("op") or labels.get("resource") or ""
+            _value(one, (name, kind if isinstance(kind, str) else ""), value)
+    return found, clock
+
+
 def _facts(one: Recorded, value: float) -> None:
     if one.facts is not None:
         one.odd = (Trouble.SEVERAL_SERIES, f"{FACTS} has several series: do two servers' rules meet here?")
     elif not 1 <= value < 2 * Fact.VALIDATED or value != int(value):
         one.odd = (Trouble.ODD_VALUE, f"{FACTS} is {value}")
     else:
-        one.facts = Fact(int(value))
+        one.facts = int(value)
 
 
 def _value(one: Recorded, key: ValueKey, value: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +42,7 @@ class Prometheus:
         fallback = None
         if template_hash:
             fallback = FallbackSample(template_hash, 3, self.reads, 0.0, datetime.now(UTC))
-        return SignalSet(self.current.signals, fallback, trusted=True, message="")
+        return replace(self.current, fallback=fallback)
 
     def say(self, current: SignalSet) -> None:
         """The signals change, and every policy is woken as the real source does it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from certstorage.api.policy import FINALIZER
+from certstorage.api.signals import SignalSet
 from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, JOBS, POLICIES, REQUESTS, ForbiddenError, UnavailableError
 from tests.fakes.cluster import Call
 from tests.fakes.scene import (
@@ -310,3 +311,15 @@ async def test_two_operators_at_once_do_the_same_once() -> None:
     assert hold.epoch == 1
     flips = [call for call in scene.cluster.writes() if call.plural == "deployments"]
     assert len(flips) == 1
+
+
+async def test_a_start_waits_for_the_first_poll_and_not_for_ever() -> None:
+    scene = Scene()
+    scene.source.current = SignalSet()
+    written = len(scene.cluster.writes())
+    outcome = await scene.step()
+    assert len(scene.cluster.writes()) == written
+    assert outcome.again_seconds is not None
+    assert outcome.again_seconds < 1
+    await scene.step(15)
+    assert scene.reason() == "SignalsUnknown"
