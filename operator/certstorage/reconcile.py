@@ -47,6 +47,8 @@ LESSON_LOOK_AGAIN = timedelta(seconds=30)
 CONFLICT_RETRY_SECONDS = 1.0
 """The longest wait after a conflict; the first retry comes at once."""
 INVALID_LOOK_AGAIN_SECONDS = 600.0
+FIRST_POLL_PATIENCE = timedelta(seconds=15)
+UNPOLLED_LOOK_AGAIN_SECONDS = 0.5
 OFF = "false"
 CLEAR_TO_FLIP = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_UNVERIFIED, Reason.SIGNALS_UNKNOWN})
 """Reasons of the last pass with which nothing stood against a flip."""
@@ -119,6 +121,7 @@ class Reconciler:
     token: Callable[[], str] = secrets.token_hex
 
     def __post_init__(self) -> None:
+        self._begun = self.clock()
         self._together = Together(self.cluster)
         self._lessons: dict[Key, Lesson] = {}
         self._flipped: dict[Key, Decision] = {}
@@ -155,6 +158,8 @@ class Reconciler:
         except InvalidPolicyError as error:
             return await self._invalid(key, body, error)
         self.know(policy)
+        if self._too_early(policy):
+            return Outcome(again_seconds=UNPOLLED_LOOK_AGAIN_SECONDS)
         lesson = self._lessons.pop(key, None)
         told = self._flipped.pop(key, None)
         if told is not None:
@@ -178,6 +183,11 @@ class Reconciler:
         if lesson is not None:
             look = min(look, snapshot.now + LESSON_LOOK_AGAIN)
         return Outcome(again_seconds=(look - self.clock()).total_seconds())
+
+    def _too_early(self, policy: Policy) -> bool:
+        """Whether the first poll may still come: a start is no reason to say that signals are unknown."""
+        young = self.clock() - self._begun < FIRST_POLL_PATIENCE
+        return young and self.source.signals(policy, "").polled_at is None
 
     async def _read(self, key: Key) -> tuple[Json | None, Json | None]:
         """The policy, or nothing if it is gone; and with it its Deployment when an outage fires and time counts."""

@@ -93,9 +93,8 @@ def claim_body(*modes: str) -> Json:
 def healthy(**verdicts: Verdict) -> SignalSet:
     """Signals of a healthy system, with some verdicts replaced."""
     chosen = dict.fromkeys(SignalName, Verdict.CLEAR_PROVEN) | {SignalName[k]: v for k, v in verdicts.items()}
-    return SignalSet(
-        signals={name: Signal(name, verdict) for name, verdict in chosen.items()}, trusted=True, message=""
-    )
+    signals = {name: Signal(name, verdict) for name, verdict in chosen.items()}
+    return SignalSet(signals=signals, trusted=True, message="", polled_at=START)
 
 
 def outage() -> SignalSet:

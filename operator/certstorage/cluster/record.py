@@ -81,6 +81,13 @@ def event(body: Json, wanted: EventWanted, now: datetime, instance: str) -> Json
 async def _tell(cluster: Cluster, body: Json) -> None:
     try:
         await cluster.create(EVENTS, body["metadata"]["namespace"], body)
+        log.info(
+            "%s/%s: %s: %s",
+            body["metadata"]["namespace"],
+            body["involvedObject"]["name"],
+            body["reason"],
+            body["message"],
+        )
     except AlreadyExistsError:
         return
     except (ForbiddenError, NotFoundError) as error:
