@@ -21,7 +21,7 @@ import kopf
 from kubernetes.aio.client import ApiClient, Configuration
 
 from certstorage import __version__
-from certstorage.api.policy import API_VERSION, FINALIZER, GROUP, PLURAL
+from certstorage.api.policy import API_VERSION, GROUP, PLURAL
 from certstorage.app import Options, serve
 from certstorage.cluster.client import LoginError
 from certstorage.cluster.jobs import LABEL_POLICY
@@ -103,7 +103,6 @@ async def connection(login: Configuration) -> kopf.ConnectionInfo:
 def settings() -> kopf.OperatorSettings:
     """What paid in measurements: see docs/design.md."""
     found = kopf.OperatorSettings()
-    found.persistence.finalizer = FINALIZER
     found.persistence.diffbase_storage = NoDiff()
     found.posting.enabled = False
     found.scanning.disabled = True

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.client import Configuration
 
+from certstorage.api.policy import FINALIZER
 from certstorage.cluster.client import LoginError, login
 from certstorage.handlers import arguments, connection, handlers, main, settings
 from certstorage.registry import Registry
@@ -79,6 +80,7 @@ def test_kopf_is_told_to_leave_nothing_behind() -> None:
     assert not found.posting.enabled
     assert found.scanning.disabled
     assert found.watching.label_selectors["batch/v1/jobs"] == "storage.deltacrown.io/policy"
+    assert found.persistence.finalizer != FINALIZER, "kopf takes its finalizer off objects that no handler of it holds"
     storage = found.persistence.diffbase_storage
     assert storage.fetch(body={}) is None  # type: ignore[typeddict-item,arg-type]
 
