@@ -19,7 +19,7 @@ from tests.e2e import kill, people
 from tests.e2e.gate import Attempt, gate
 from tests.e2e.story import audit, cluster
 from tests.e2e.story.facts import OPERATOR, READ_PRIMARY, Facts
-from tests.e2e.story.kube import MERGE, Kube
+from tests.e2e.story.kube import Kube
 from tests.e2e.story.outage import Outage
 from tests.e2e.story.steps import StepName, broken, client_errors
 
@@ -93,7 +93,8 @@ async def test_the_story_ends_well_whatever_happens_on_the_way(outage: Outage, t
     incident = json.loads((await deployment(kube))["metadata"]["annotations"][audit.HOLD])["incident"]
 
     # somebody wipes the status
-    await kube.call("PATCH", f"{cluster.POLICY_PATH}/status", body={"status": None}, kind=MERGE, user=OPERATOR)
+    wiped = {key: value for key, value in (await kube.get(cluster.POLICY_PATH)).items() if key != "status"}
+    await kube.call("PUT", f"{cluster.POLICY_PATH}/status", body=wiped, user=OPERATOR)
     await people.eventually("the status is told anew", lambda: remembers(kube, incident), seconds=TAKE_OVER)
 
     # somebody applies the unchanged manifest, which asks for reads from S3
