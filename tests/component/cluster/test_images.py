@@ -1,6 +1,7 @@
 """The operator's image as a registry would store it: small, and without what production must not have."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +11,18 @@ BUDGET_BYTES = 120_000_000
 
 
 @pytest.fixture(scope="module")
-def facts() -> oci.ArchiveFacts:
-    return oci.read_archive(images.OPERATOR.archive())
+def archive() -> Path:
+    return images.OPERATOR.archive()
 
 
 @pytest.fixture(scope="module")
-def names() -> set[str]:
-    return oci.file_names(images.OPERATOR.archive())
+def facts(archive: Path) -> oci.ArchiveFacts:
+    return oci.read_archive(archive)
+
+
+@pytest.fixture(scope="module")
+def names(archive: Path) -> set[str]:
+    return oci.file_names(archive)
 
 
 def test_it_is_within_its_budget(facts: oci.ArchiveFacts) -> None:
