@@ -48,7 +48,7 @@ def _case(scrape_at: int, cut: int, rate: float, born: bool) -> dict[str, Any]:
 
 def document(rule_file: str) -> dict[str, Any]:
     """A promtool test file; `rule_file` is relative to where it will be written, or absolute."""
-    grid = [(scrape_at, CUT + cut) for scrape_at in range(1, SCRAPE, 3) for cut in range(SCRAPE)]
+    grid = [(scrape_at, CUT + cut) for scrape_at in range(1, SCRAPE, 6) for cut in range(SCRAPE)]
     cases = [_case(scrape_at, cut, 5, born=False) for scrape_at, cut in grid]
     cases += [_case(scrape_at, CUT + 7, 5, born=True) for scrape_at in (1, 8, 14)]
     return {"rule_files": [rule_file], "evaluation_interval": f"{SCRAPE}s", "tests": cases}

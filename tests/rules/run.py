@@ -59,37 +59,52 @@ def version(promtool: Path) -> str:
     return found.group(1) if found else "unknown"
 
 
-def check(promtool: Path, phases: Path) -> bool:
-    """All rule files and all tests with one promtool; its complaints go to standard error."""
-    tests = sorted(HERE.glob("*_test.yml"))
-    commands = [[promtool, "check", "rules", RULES, DEMO_RULES], [promtool, "test", "rules", *tests, phases]]
-    good = True
+VERSIONS: dict[str, Callable[[], Path]] = {"2": debian_promtool, "3": built_promtool}
+"""How to get each major version."""
+
+
+def write_phases(folder: Path) -> Path:
+    """The cases of tests/rules/phases.py, as a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "phases_test.yml"
+    path.write_text(yaml.safe_dump(document(str(RULES)), width=1_000_000))
+    return path
+
+
+def tests(phases: Path) -> list[Path]:
+    """All test files."""
+    return [*sorted(HERE.glob("*_test.yml")), phases]
+
+
+def check(promtool: Path, phases: Path) -> str:
+    """What one promtool complains about in the rule files and tests; nothing when all is well."""
+    commands = [[promtool, "check", "rules", RULES, DEMO_RULES], [promtool, "test", "rules", *tests(phases)]]
+    complaints = ""
     for command in commands:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            sys.stderr.write(done.stdout + done.stderr)
-            good = False
-    cases = sum(len(yaml.safe_load(test.read_text())["tests"]) for test in [*tests, phases])
-    print(f"promtool {version(promtool)}: {cases} cases {'passed' if good else 'FAILED'}")
-    return good
+            complaints += done.stdout + done.stderr
+    return complaints
 
 
 def main() -> int:
     """Run all with both; see the module."""
-    phases = ROOT / "artifacts" / "rules" / "phases_test.yml"
-    phases.parent.mkdir(parents=True, exist_ok=True)
-    phases.write_text(yaml.safe_dump(document(str(RULES)), width=1_000_000))
-    wanted: list[tuple[str, Callable[[], Path]]] = [("2", debian_promtool), ("3", built_promtool)]
+    phases = write_phases(ROOT / "artifacts" / "rules")
+    cases = sum(len(yaml.safe_load(path.read_text())["tests"]) for path in tests(phases))
     good, missing = True, False
-    for major, get in wanted:
+    for major, get in VERSIONS.items():
         try:
             promtool = get()
             if not version(promtool).startswith(f"{major}."):
                 raise MissingError(f"{promtool} is version {version(promtool)}, and {major}.x is wanted")
-            good = check(promtool, phases) and good
         except MissingError as error:
             print(f"NOT TRIED: {error}", file=sys.stderr)
             missing = True
+            continue
+        complaints = check(promtool, phases)
+        sys.stderr.write(complaints)
+        print(f"promtool {version(promtool)}: {cases} cases {'FAILED' if complaints else 'passed'}")
+        good = good and not complaints
     return 2 if missing else 0 if good else 1
 
 
