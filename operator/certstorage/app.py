@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from certstorage import __version__
 from certstorage.cluster.client import ApiCluster, login
 from certstorage.config import Config, PrometheusServer
 from certstorage.health import Heart, application, served
-from certstorage.lease import FencedCluster, Lease
+from certstorage.lease import FencedCluster, Lease, LeaseLostError
 from certstorage.reconcile import Decide, Settings
 from certstorage.registry import Key, Registry
 from certstorage.shell import MakeSource, Shell
@@ -25,6 +26,8 @@ from certstorage.signals.server import Client, Server
 from certstorage.signals.source import SignalSource
 from certstorage.telemetry import CONTENT_TYPE, Telemetry
 from certstorage.wakes import Wakes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,10 @@ def _signals(config: Config, session: ClientSession) -> MakeSource:
 async def serve(config: Config, options: Options, decide: Decide, watch: Watch) -> None:
     """Run until asked to stop.
 
+    Losing the Lease is no end: an API server that is away for long must not find the operator in a restart back-off.
+
     Raises:
         LoginError: no cluster can be logged in to.
-        LeaseLostError: another may lead by now.
     """
     api = await login(kubeconfig_path=options.kubeconfig, context=options.context)
     cluster = ApiCluster(api)
@@ -116,7 +120,11 @@ async def serve(config: Config, options: Options, decide: Decide, watch: Watch) 
     ticking = asyncio.ensure_future(heart.tick())
     try:
         async with served(routes, options.host, options.port), served(nudges, options.host, options.nudge_port):
-            await lease.run(lead)
+            while True:
+                try:
+                    await lease.run(lead)
+                except LeaseLostError as error:
+                    log.error("standing by again: %s", error)
     finally:
         ticking.cancel()
         await cluster.close()

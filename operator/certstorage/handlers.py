@@ -27,7 +27,6 @@ from certstorage.cluster.client import LoginError
 from certstorage.cluster.jobs import LABEL_POLICY
 from certstorage.cluster.port import REQUESTS
 from certstorage.config import Config, InvalidConfigError, load
-from certstorage.lease import LeaseLostError
 from certstorage.logs import LogFormat, set_up
 from certstorage.runbook.decide import decide
 from certstorage.wakes import Wakes
@@ -107,6 +106,7 @@ def settings() -> kopf.OperatorSettings:
     found.posting.enabled = False
     found.scanning.disabled = True
     found.queueing.idle_timeout = 0.2
+    found.queueing.exit_timeout = 0.5
     found.watching.chunk_size = 500
     found.watching.label_selectors["batch/v1/jobs"] = LABEL_POLICY
     found.networking.request_timeout = 30
@@ -158,7 +158,7 @@ async def run(config: Config, options: Options) -> int:
         await serving
     except asyncio.CancelledError:
         return OK
-    except (LoginError, LeaseLostError) as error:
+    except LoginError as error:
         sys.stderr.write(f"certstorage-operator: {error}\n")
         return FAILED
     return OK
@@ -176,7 +176,7 @@ def arguments() -> argparse.ArgumentParser:
 
 exit codes:
   0  asked to stop (SIGTERM, SIGINT); the Lease was freed
-  1  cannot log in, lost the Lease, or a part died: start it again
+  1  cannot log in, or a part died: start it again
   2  usage, or a configuration that cannot be used""",
     )
     add = parser.add_argument

@@ -27,7 +27,18 @@ from tests.cluster import ControlPlane
 from tests.component.shell.kubelet import Kubelet
 from tests.fakes.scene import ALLOWED, POLICY, READ, TARGET, claim_body, deployment_body, healthy, policy_body
 
-SECONDS = 60.0
+SECONDS = 120.0
+
+
+async def until(what: str, condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """Wait until an async condition gives something true, which is returned."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        found = await condition()
+        if found:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
 class Prometheus:
@@ -120,14 +131,11 @@ class Stage:
 
     async def until(self, what: str, condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
         """Wait until an async condition gives something true, which is returned."""
-        begun = time.monotonic()
-        while time.monotonic() - begun < seconds:
-            found = await condition()
-            if found:
-                return found
-            await asyncio.sleep(0.05)
-        policy = await self.policy()
-        raise AssertionError(f"not within {seconds:g} s: {what}; status is {policy.get('status')}")
+        try:
+            return await until(what, condition, seconds)
+        except AssertionError as error:
+            policy = await self.policy()
+            raise AssertionError(f"{error}; status is {policy.get('status')}") from error
 
     async def deployment(self) -> Json:
         return await self.cluster.get(DEPLOYMENTS, self.namespace, TARGET)
