@@ -1,6 +1,7 @@
 """The cluster by kind, for machines where Docker's daemon answers and kind is installed."""
 
 import shutil
+import sys
 from pathlib import Path
 
 from tests.cluster.images import Image
@@ -35,6 +36,7 @@ class Kind:
             log = self.state / "audit/audit.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.touch()  # the apiserver, root in its container, keeps the owner of a file that is there
+            print(f"creating the kind cluster {self.name}: a minute or two", file=sys.stderr, flush=True)
             run(create_command(self.name, self.kubeconfig), cwd=self.root)
         wait = ["wait", "node", "--all", "--for=condition=Ready", f"--timeout={READY_SECONDS}s"]
         kubectl(self.kubeconfig, *wait)

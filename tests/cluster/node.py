@@ -27,6 +27,7 @@ from tests.cluster.shell import run, tail, until
 
 READY_SECONDS = 120.0
 DOWN_SECONDS = 30.0
+CTR_SECONDS = 300.0
 PREFIX_LENGTH = 30
 
 
@@ -45,13 +46,7 @@ class Node:
 
     def require(self) -> None:
         """Raise ClusterError unless a node can be made here; installs the packages it needs."""
-        if os.geteuid() != 0:
-            absent = packages.missing([*packages.NODE, *packages.IMAGES])
-            raise ClusterError(
-                "a node of our own needs root (namespaces, mounts, a network interface): run with sudo -E, "
-                "or have Docker and kind, or name a context with CLUSTER_CONTEXT"
-                + (f"; it would install: {' '.join(absent)}" if absent else "")
-            )
+        _require_root()
         packages.ensure(packages.NODE)
 
     def up(self) -> None:
@@ -69,14 +64,19 @@ class Node:
                 address=f"{address}/{PREFIX_LENGTH}",
                 parts=nodeconfig.parts(address, containerd=Path(shutil.which("containerd") or "/usr/bin/containerd")),
             )
-            changed = self._write_files(spec, address)
-            if entry is None or changed or not entry.process.alive:
+            wanted = {self.folder / name: content for name, content in self._files(spec, address).items()}
+            same = all(file.exists() and file.read_text() == content for file, content in wanted.items())
+            if not (same and entry and entry.process.alive):
                 self._end()
+                self._prepare_folder(address)
+                for file, content in wanted.items():
+                    file.write_text(content)
                 self._start(spec, cable)
         self._wait_ready()
 
     def down(self) -> None:
         """End the node and remove all that was made for it but what is in the user's cache."""
+        _require_root()
         with registry.changing():
             self._refuse_copied_state()
             self._end()
@@ -106,7 +106,7 @@ class Node:
         if entry is None:
             raise ClusterError("the cluster is not up: make cluster-up")
         socket = f"/proc/{entry.pid}/root{nodeconfig.SOCKET}"
-        return run(["ctr", f"--address={socket}", "--namespace=k8s.io", *arguments])
+        return run(["ctr", f"--address={socket}", "--namespace=k8s.io", *arguments], timeout=CTR_SECONDS)
 
     def load(self, image: Image) -> None:
         """Bring an image to where Pods find it; nothing happens when it is there already."""
@@ -139,7 +139,7 @@ class Node:
     def _containerd_answers(self) -> bool:
         try:
             self.ctr("version")
-        except CommandError:
+        except ClusterError:
             return False
         return True
 
@@ -169,8 +169,19 @@ class Node:
             raise ClusterError(f"every address of {nodeconfig.RANGE} is taken on this machine")
         return cable
 
-    def _write_files(self, spec: NodeSpec, address: str) -> bool:
-        """Write the spec, certificates, kubeconfigs and configuration; True when something a part reads changed."""
+    def _files(self, spec: NodeSpec, address: str) -> dict[str, str]:
+        """Everything that the parts read besides certificates: path in the node's folder → content."""
+        cni = packages.cni_folder()
+        if cni is None:
+            raise ClusterError("the network plugins are gone: containernetworking-plugins")
+        files = nodeconfig.config_files(address, cni=cni, snapshotter=self._snapshotter(), cgroup=f"/{self.cgroup}")
+        return {
+            **{f"config/{name}": content for name, content in files.items()},
+            "config/audit-policy.yaml": (CONFIG / "audit-policy.yaml").read_text(),
+            "spec.json": spec.to_json(),
+        }
+
+    def _prepare_folder(self, address: str) -> None:
         known = self.folder / "address"
         if not known.exists() or known.read_text() != address:
             # Certificates and the cluster's own objects carry the address: with another one the cluster starts anew.
@@ -179,21 +190,6 @@ class Node:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         known.write_text(address)
         self._write_identities(address)
-        cni = packages.cni_folder()
-        if cni is None:
-            raise ClusterError("the network plugins are gone: containernetworking-plugins")
-        wanted = {
-            self.folder / "config" / name: content
-            for name, content in nodeconfig.config_files(
-                address, cni=cni, snapshotter=self._snapshotter(), cgroup=f"/{self.cgroup}"
-            ).items()
-        }
-        wanted[self.folder / "config/audit-policy.yaml"] = (CONFIG / "audit-policy.yaml").read_text()
-        wanted[self.folder / "spec.json"] = spec.to_json()
-        changed = [file for file, content in wanted.items() if not file.exists() or file.read_text() != content]
-        for file in changed:
-            file.write_text(wanted[file])
-        return bool(changed)
 
     def _write_identities(self, address: str) -> None:
         authority = Authority(self.folder / "pki")
@@ -222,7 +218,7 @@ class Node:
 
     def _snapshotter(self) -> str:
         """overlayfs where the folder's file system can hold its layers; a container's own overlay cannot."""
-        kind = run(["stat", "--file-system", "--format=%T", self.folder]).strip()
+        kind = run(["stat", "--file-system", "--format=%T", self.state]).strip()
         return "native" if kind in {"overlayfs", "nfs", "fuseblk", "ecryptfs"} else "overlayfs"
 
     def _start(self, spec: NodeSpec, cable: Cable) -> None:
@@ -237,8 +233,8 @@ class Node:
                 stderr=errors,
                 text=True,
             )
-        if starter.stdin is None or starter.stdout is None:
-            raise AssertionError("pipes were asked for")
+        assert starter.stdin is not None
+        assert starter.stdout is not None
         with starter.stdout as hear, starter.stdin as tell:
             number = hear.readline().strip()
             starter.wait()
@@ -280,3 +276,14 @@ class Node:
         self.load(images.PAUSE)
         self.kubectl("wait", "node", NODE_NAME, "--for=create", f"--timeout={READY_SECONDS:g}s")
         self.kubectl("wait", "node", NODE_NAME, "--for=condition=Ready", f"--timeout={READY_SECONDS:g}s")
+
+
+def _require_root() -> None:
+    if os.geteuid() == 0:
+        return
+    absent = packages.missing([*packages.NODE, *packages.IMAGES])
+    raise ClusterError(
+        "a node of our own needs root (namespaces, mounts, a network interface): run with sudo -E, "
+        "or have Docker and kind, or name a context with CLUSTER_CONTEXT"
+        + (f"; it would install: {' '.join(absent)}" if absent else "")
+    )
