@@ -16,7 +16,7 @@ from certstorage.cluster.client import ApiCluster, login
 from certstorage.config import Config, PrometheusServer
 from certstorage.health import Heart, application, served
 from certstorage.lease import FencedCluster, Lease, LeaseLostError
-from certstorage.reconcile import Decide, Settings
+from certstorage.ports import Decide, Settings
 from certstorage.registry import Key, Registry
 from certstorage.shell import MakeSource, Shell
 from certstorage.signals.alertmanager import Poster

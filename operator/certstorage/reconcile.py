@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from certstorage.api.conditions import ConditionStatus, ConditionType, set_condition
 from certstorage.api.decision import Decision, EventType, EventWanted
@@ -21,9 +20,9 @@ from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import InvalidPolicyError, Policy, parse
 from certstorage.api.reasons import Reason
 from certstorage.api.signals import SignalName, SignalSet, Verdict
-from certstorage.api.status import Status, from_dict
+from certstorage.api.status import from_dict
 from certstorage.board import AlertBoard
-from certstorage.cluster.act import Acted, Lesson, act, let_policy_go
+from certstorage.cluster.act import Lesson, act, let_policy_go
 from certstorage.cluster.observe import Given, Snapshot, glance, observe
 from certstorage.cluster.port import (
     DEPLOYMENTS,
@@ -38,6 +37,7 @@ from certstorage.cluster.port import (
 )
 from certstorage.cluster.record import record
 from certstorage.cluster.together import Together
+from certstorage.ports import Decide, Settings, SignalSource, Witness
 from certstorage.registry import Key, Registry
 from certstorage.workqueue import Outcome
 
@@ -58,46 +58,6 @@ CLEAR_TO_FLIP = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_
 DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 log = logging.getLogger(__name__)
-
-
-class Decide(Protocol):
-    """The pure core."""
-
-    def __call__(self, policy: Policy, seen: Observation, before: Status, now: datetime) -> Decision:
-        """What to do about one policy now."""
-
-
-class SignalSource(Protocol):
-    """What Prometheus said at the last poll."""
-
-    def signals(self, policy: Policy, template_hash: str) -> SignalSet:
-        """The graded signals of a policy.
-
-        A `template_hash` asks for the raw counters of the Pods of this template too, from the next poll on; it is
-        given only while the new Pods are judged.
-        """
-
-
-class Witness(Protocol):
-    """Is told what passes came to."""
-
-    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
-        """A pass came to its end."""
-
-    def failed(self, key: Key, kind: str) -> None:
-        """A pass ended early; `kind` is one word."""
-
-    def forget(self, key: Key) -> None:
-        """The policy is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the configuration says to passes. `instance` names this process in Events."""
-
-    validator_image: str
-    allowed_env: frozenset[str]
-    instance: str
 
 
 def utc_now() -> datetime:
@@ -171,7 +131,7 @@ class Reconciler:
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
         if acted.lesson is not None:
             self._learn(key, acted.lesson, snapshot.now)
-            self.witness.failed(key, "refused")
+            self.witness.refused(snapshot, decision, acted.lesson)
             return Outcome(again_seconds=0.0)
         tell = self.board.put_last if snapshot.seen.deleting else self.board.put
         tell(key, decision.alerts)
@@ -218,6 +178,7 @@ class Reconciler:
         acted = await act(self.cluster, snapshot, begun, self.settings.validator_image)
         if acted.lesson is not None:
             self._learn(policy.key, acted.lesson, snapshot.now)
+            self.witness.refused(snapshot, begun, acted.lesson)
             return True
         self.board.put(policy.key, decision.alerts)
         self.witness.passed(snapshot, begun, acted)

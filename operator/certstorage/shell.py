@@ -13,7 +13,8 @@ from certstorage.api.alerts import Alert
 from certstorage.board import AlertBoard
 from certstorage.cluster.port import POLICIES, Cluster, ClusterError, Json
 from certstorage.health import Heart
-from certstorage.reconcile import Decide, Reconciler, Settings, SignalSource, utc_now
+from certstorage.ports import Decide, Settings, SignalSource
+from certstorage.reconcile import Reconciler, utc_now
 from certstorage.registry import Key, Registry
 from certstorage.signals.alertmanager import INTERVAL
 from certstorage.telemetry import Telemetry

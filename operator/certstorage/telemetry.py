@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,7 +16,7 @@ from certstorage.api.hold import ReadsPhase
 from certstorage.api.observed import JobPhase, Problem
 from certstorage.api.policy import Policy
 from certstorage.api.status import ReadsFrom, ReadsStatus, Status
-from certstorage.cluster.act import Acted
+from certstorage.cluster.act import Acted, Lesson
 from certstorage.cluster.observe import Snapshot
 from certstorage.registry import Key
 from certstorage.signals import names
@@ -106,8 +106,12 @@ class Telemetry:
         key = snapshot.policy.key
         memory = self._memory.setdefault(key, Memory())
         self.passes.labels("done").inc()
-        for action in _actions(snapshot, decision, acted):
-            self.actions.labels(action, "done").inc()
+        if acted.patched:
+            self.actions.labels(_write(snapshot, decision), "done").inc()
+        if acted.released:
+            self.actions.labels("Release", "done").inc()
+        self.actions.labels("Job", "done").inc(acted.jobs)
+        self.actions.labels("StopJob", "done").inc(len(decision.stop_jobs))
         self._facts[key] = _facts(snapshot, decision)
         target = snapshot.seen.target
         hold = None if isinstance(target, Problem) else target.hold
@@ -120,6 +124,11 @@ class Telemetry:
             if job.uid not in memory.counted_jobs:
                 self.verdicts.labels(job.receipt.verdict.value if job.receipt else "NONE").inc()
         memory.counted_jobs = {job.uid for job in ended}
+
+    def refused(self, snapshot: Snapshot, decision: Decision, lesson: Lesson) -> None:
+        """The API server refused a part of what was decided."""
+        self.passes.labels("refused").inc()
+        self.actions.labels("Job" if lesson.job is not None else _write(snapshot, decision), "refused").inc()
 
     def failed(self, key: Key, kind: str) -> None:
         """A pass ended early."""
@@ -135,20 +144,13 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
-def _actions(snapshot: Snapshot, decision: Decision, acted: Acted) -> Iterator[str]:
-    patch = decision.patch
-    if acted.patched and patch is not None:
-        value = patch.env.get(snapshot.policy.spec.env.read_primary, "unchanged")
-        if value == "false":
-            yield "FlipLocal"
-        elif value != "unchanged":
-            yield "FlipBack"
-        else:
-            yield "Hold"
-    if acted.released:
-        yield "Release"
-    yield from ("Job" for _ in range(acted.jobs))
-    yield from ("StopJob" for _ in decision.stop_jobs)
+def _write(snapshot: Snapshot, decision: Decision) -> str:
+    """What the write to the Deployment was about."""
+    env = {} if decision.patch is None else decision.patch.env
+    flag = snapshot.policy.spec.env.read_primary
+    if flag not in env:
+        return "Hold"
+    return "FlipLocal" if env[flag] == "false" else "FlipBack"
 
 
 def _facts(snapshot: Snapshot, decision: Decision) -> PolicyFacts:

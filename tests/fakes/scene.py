@@ -15,11 +15,12 @@ from certstorage.api.policy import Policy
 from certstorage.api.reading import rfc3339_milli
 from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
 from certstorage.board import AlertBoard
-from certstorage.cluster.act import Acted
+from certstorage.cluster.act import Acted, Lesson
 from certstorage.cluster.jobseen import nonce_of
 from certstorage.cluster.observe import Snapshot
 from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, Json
-from certstorage.reconcile import Reconciler, Settings
+from certstorage.ports import Settings
+from certstorage.reconcile import Reconciler
 from certstorage.registry import Key, Registry
 from certstorage.runbook.decide import decide
 from certstorage.workqueue import Outcome
@@ -134,6 +135,9 @@ class Ledger:
 
     def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
         self.passes.append((snapshot, decision, acted))
+
+    def refused(self, snapshot: Snapshot, decision: Decision, lesson: Lesson) -> None:
+        self.failures.append("refused")
 
     def failed(self, key: Key, kind: str) -> None:
         self.failures.append(kind)

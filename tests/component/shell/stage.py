@@ -18,7 +18,7 @@ from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES
 from certstorage.config import Config
 from certstorage.handlers import watch
 from certstorage.health import Heart
-from certstorage.reconcile import Settings
+from certstorage.ports import Settings
 from certstorage.registry import Key, Registry
 from certstorage.runbook.decide import decide
 from certstorage.shell import Shell

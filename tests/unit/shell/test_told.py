@@ -11,10 +11,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from certstorage.api.alerts import Alert, Severity
 from certstorage.board import AlertBoard
+from certstorage.cluster.port import ForbiddenError
 from certstorage.health import Heart, application
 from certstorage.logs import JsonLines
 from certstorage.telemetry import CONTENT_TYPE, Telemetry
-from tests.fakes.cluster import START
+from tests.fakes.cluster import START, Call
 from tests.fakes.scene import KEY, Scene, outage
 
 OTHER = ("ns", "other")
@@ -110,6 +111,24 @@ async def test_reverts_are_counted_once_and_what_blocks_is_named() -> None:
     assert value(telemetry, "certstorage_reverts_total") == 2
     assert value(telemetry, 'certstorage_blocked_since_timestamp_seconds{policy="certificates"') is not None
     assert 'reason="ForeignWriter"' in telemetry.text().decode()
+
+
+async def test_refused_writes_are_counted_apart() -> None:
+    scene = Scene()
+    telemetry = Telemetry("1", lambda: 7.0)
+    scene.operator.witness = telemetry
+    await scene.step()
+
+    def refuse(call: Call) -> None:
+        if call.verb == "patch":
+            raise ForbiddenError("no")
+
+    scene.cluster.before = refuse
+    scene.source.current = outage()
+    await scene.step()
+    assert value(telemetry, 'certstorage_actions_total{action="FlipLocal",result="refused"') == 1
+    assert value(telemetry, 'certstorage_actions_total{action="FlipLocal",result="done"') is None
+    assert value(telemetry, 'certstorage_passes_total{result="refused"}') == 1
 
 
 def test_counters_of_the_process() -> None:

@@ -1,0 +1,59 @@
+"""What a pass needs besides the API server: the decision, the signals, and somebody to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from certstorage.api.decision import Decision
+from certstorage.api.observed import Observation
+from certstorage.api.policy import Policy
+from certstorage.api.signals import SignalSet
+from certstorage.api.status import Status
+from certstorage.cluster.act import Acted, Lesson
+from certstorage.cluster.observe import Snapshot
+from certstorage.registry import Key
+
+
+class Decide(Protocol):
+    """The pure core."""
+
+    def __call__(self, policy: Policy, seen: Observation, before: Status, now: datetime) -> Decision:
+        """What to do about one policy now."""
+
+
+class SignalSource(Protocol):
+    """What Prometheus said at the last poll."""
+
+    def signals(self, policy: Policy, template_hash: str) -> SignalSet:
+        """The graded signals of a policy.
+
+        A `template_hash` asks for the raw counters of the Pods of this template too, from the next poll on; it is
+        given only while the new Pods are judged.
+        """
+
+
+class Witness(Protocol):
+    """Is told what passes came to."""
+
+    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
+        """A pass came to its end."""
+
+    def refused(self, snapshot: Snapshot, decision: Decision, lesson: Lesson) -> None:
+        """The API server refused a part of what was decided."""
+
+    def failed(self, key: Key, kind: str) -> None:
+        """A pass ended early; `kind` is one word."""
+
+    def forget(self, key: Key) -> None:
+        """The policy is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says to passes. `instance` names this process in Events."""
+
+    validator_image: str
+    allowed_env: frozenset[str]
+    instance: str
