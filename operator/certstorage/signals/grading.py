@@ -31,41 +31,49 @@ class Interest:
     replica_set: ReplicaSet | None = None
 
 
+_NOTHING: Final = Fact(0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """What a quiet alert is judged by: `enough` proves it, without `traffic` it is idle, else `missing` says why."""
+    """What a quiet alert is judged by: `enough` proves it, without `traffic` it is idle, else `missing` says why.
+
+    `value` is shown once it is `judged`; where none is recorded then, it is `perfect`.
+    """
 
     traffic: Fact
     enough: Fact
     missing: str
     value: ValueKey | None = None
+    judged: Fact = _NOTHING
     perfect: float = 0.0
-    """The value where none is recorded although there is enough to judge by."""
 
 
+_WARM_UP: Final = "the end of the server's warm-up"
 _NEVER_IDLE: Final = Fact.SCRAPED
+_ANSWERED: Final = "an operation that S3 answered within a minute"
 _S3_READ: Final = "a read that S3 answered within a minute"
+_SAVED: Final = "enough saves within ten minutes"
+_READS, _SAVES, _DELETES = (RATIO_TEN, "read"), (RATIO_TEN, "save"), (RATIO_TEN, "delete")
+_ANY: Final = Fact.READS | Fact.SAVES
+_S3_ANY: Final = Fact.READ_FROM_S3 | Fact.WRITTEN_TO_S3
 _PROOFS: Final[Mapping[SignalName, _Proof]] = {
-    SignalName.OUTAGE: _Proof(
-        Fact.READS | Fact.SAVES,
-        Fact.READ_FROM_S3 | Fact.WRITTEN_TO_S3,
-        "an operation that S3 answered within a minute",
-        (RATIO_NOW, "read"),
-    ),
-    SignalName.BLACK_HOLE: _Proof(
-        Fact.READS | Fact.SAVES,
-        Fact.READ_FROM_S3 | Fact.WRITTEN_TO_S3,
-        "an operation that S3 answered within a minute",
-    ),
-    SignalName.SAVE_FAIL: _Proof(Fact.SAVES, Fact.SAVES_JUDGED, "enough saves within ten minutes", (RATIO_TEN, "save")),
-    SignalName.DEGRADED: _Proof(Fact.SAVES, Fact.SAVES_JUDGED, "enough saves within ten minutes", (RATIO_TEN, "save")),
-    SignalName.READ_FALLBACK: _Proof(Fact.READS, Fact.READ_FROM_S3, _S3_READ, (RATIO_TEN, "read")),
-    SignalName.FALLBACK_ELEVATED: _Proof(Fact.READS, Fact.READ_FROM_S3, _S3_READ, (RATIO_TEN, "read")),
+    SignalName.OUTAGE: _Proof(_ANY, _S3_ANY, _ANSWERED, (RATIO_NOW, "read"), Fact.READS_JUDGED),
+    SignalName.BLACK_HOLE: _Proof(_ANY, _S3_ANY, _ANSWERED),
+    SignalName.SAVE_FAIL: _Proof(Fact.SAVES, Fact.SAVES_JUDGED, _SAVED, _SAVES, Fact.SAVES_JUDGED),
+    SignalName.DEGRADED: _Proof(Fact.SAVES, Fact.SAVES_JUDGED, _SAVED, _SAVES, Fact.SAVES_JUDGED),
+    SignalName.READ_FALLBACK: _Proof(Fact.READS, Fact.READ_FROM_S3, _S3_READ, _READS, Fact.READS_JUDGED),
+    SignalName.FALLBACK_ELEVATED: _Proof(Fact.READS, Fact.READ_FROM_S3, _S3_READ, _READS, Fact.READS_JUDGED),
     SignalName.DELETE_FAIL: _Proof(
-        Fact.DELETES, Fact.DELETES_JUDGED, "enough deletes within ten minutes", (RATIO_TEN, "delete")
+        Fact.DELETES, Fact.DELETES_JUDGED, "enough deletes within ten minutes", _DELETES, Fact.DELETES_JUDGED
     ),
     SignalName.WRITE_SUCCESS: _Proof(
-        Fact.SAVES, Fact.WRITES_JUDGED, "enough S3 writes within ten minutes", (WRITE_RATIO, ""), 1.0
+        Fact.SAVES,
+        Fact.WRITES_JUDGED,
+        "enough S3 writes within ten minutes",
+        (WRITE_RATIO, ""),
+        Fact.WRITES_JUDGED,
+        1.0,
     ),
     SignalName.MISMATCH: _Proof(_NEVER_IDLE, Fact.VALIDATED, "a validator's receipt"),
     SignalName.METRICS: _Proof(_NEVER_IDLE, Fact.SCRAPED, ""),
@@ -179,8 +187,8 @@ class _Grading:
         missing = []
         if pending:
             missing.append(f"{alert} is pending")
-        if self.sample.warm_up_left:
-            missing.append(f"{self.sample.warm_up_left.total_seconds():.0f} s of the server's warm-up")
+        if self.sample.warming_up:
+            missing.append(_WARM_UP)
         elif unresolved:
             missing.append(f"an evaluation of {alert} since it fired")
         if self.name is SignalName.BLACK_HOLE and self._collapsed():
@@ -202,13 +210,13 @@ class _Grading:
             return slow if slow.value is not None or self._has(Fact.READS) else self._clear(Verdict.IDLE)
         proof = _PROOFS[self.name]
         value = None
+        if proof.value is not None and self._has(proof.judged):
+            value = self.recorded.values.get(proof.value, proof.perfect)
         if self._has(proof.enough):
-            if proof.value is not None:
-                value = self.recorded.values.get(proof.value, proof.perfect)
             return self._clear(Verdict.CLEAR_PROVEN, value=value)
         if not self._has(proof.traffic):
             return self._clear(Verdict.IDLE)
-        return self._clear(Verdict.CLEAR_UNPROVEN, proof.missing)
+        return self._clear(Verdict.CLEAR_UNPROVEN, proof.missing, value=value)
 
     def _measured(self, value: float | None, missing: str) -> Signal:
         if value is None:
@@ -223,9 +231,8 @@ class _Grading:
         value = self.recorded.values.get((RATIO_NOW, "save"), 0.0 if self._has(Fact.SAVES_JUDGED) else None)
         if self._has(Fact.SAVES_FAILING) and not self._has(Fact.RECOVERED):
             return Signal(self.name, Verdict.FIRING, value, None, "SavesFail", "saves to S3 fail")
-        if self.sample.warm_up_left:
-            left = f"{self.sample.warm_up_left.total_seconds():.0f} s of the server's warm-up"
-            return self._clear(Verdict.CLEAR_UNPROVEN, left, value=value)
+        if self.sample.warming_up:
+            return self._clear(Verdict.CLEAR_UNPROVEN, _WARM_UP, value=value)
         if self._has(Fact.RECOVERED):
             return self._clear(Verdict.CLEAR_PROVEN, value=value)
         if self._has(Fact.SAVES_JUDGED):

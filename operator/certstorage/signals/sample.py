@@ -79,12 +79,10 @@ class Sample:
         return self.polled_at + self.series.skew
 
     @property
-    def warm_up_left(self) -> timedelta:
-        """How long the server's quiet still proves nothing; zero when it is past its warm-up."""
+    def warming_up(self) -> bool:
+        """Whether the server began to evaluate so short ago that its quiet proves nothing."""
         watchdog = self.rules.watchdog
-        if watchdog is None:
-            return timedelta.max
-        return max(watchdog.active_at + watchdog.warm_up - self.server_time, timedelta(0))
+        return watchdog is None or watchdog.active_at + watchdog.warm_up > self.server_time
 
     def counters_of(self, replica_set: ReplicaSet) -> ReadCounters | None:
         """The counters of a ReplicaSet, if they were asked for and answered."""
@@ -157,7 +155,7 @@ def _resolved(sample: Sample, workload: Workload, alert: str, last: datetime) ->
     """Whether an inactive alert was evaluated since it fired, by a warm server, with the workload's series there."""
     rule, series = sample.rules.rules.get(alert), sample.series.recorded.get(workload)
     evaluated = rule is not None and not rule.error and rule.last_evaluation > last
-    return evaluated and series is not None and series.facts is not None and not sample.warm_up_left
+    return evaluated and series is not None and series.facts is not None and not sample.warming_up
 
 
 def recorded(points: Iterable[Point], now: datetime) -> Series | Failure:

@@ -140,7 +140,7 @@ async def test_a_server_that_restarts_while_firing_resolves_nothing(prometheus: 
     prometheus.began, prometheus.alerts = prometheus.now - timedelta(seconds=5), []
     signal = (await look(prometheus))[SignalName.OUTAGE]
     assert signal.verdict is Verdict.CLEAR_UNPROVEN
-    assert signal.missing == ("100 s of the server's warm-up",)
+    assert signal.missing == ("the end of the server's warm-up",)
     prometheus.later(15)
     prometheus.alerts = [alert("CertS3Outage", "pending", since=prometheus.now)]
     assert (await look(prometheus)).verdict(SignalName.OUTAGE) is Verdict.FIRING
@@ -150,7 +150,7 @@ async def test_a_warming_server_proves_nothing_about_recovery(prometheus: Promet
     prometheus.began = NOW - timedelta(seconds=60)
     signals = await look(prometheus)
     assert signals.trusted
-    assert signals[SignalName.RECOVERY].missing == ("45 s of the server's warm-up",)
+    assert signals[SignalName.RECOVERY].missing == ("the end of the server's warm-up",)
     assert Verdict.CLEAR_PROVEN not in {signals.verdict(name) for name in ALL}
 
 
@@ -291,6 +291,14 @@ async def test_what_proves_quiet(prometheus: Prometheus, name: SignalName, facts
     signal = (await look(prometheus))[name]
     assert signal.verdict is verdict
     assert bool(signal.missing) is (verdict is Verdict.CLEAR_UNPROVEN)
+
+
+async def test_too_few_reads_make_no_ratio(prometheus: Prometheus) -> None:
+    prometheus.facts = int(QUIET | Fact.READS | Fact.READ_FROM_S3)
+    signals = await look(prometheus)
+    assert signals.verdict(SignalName.READ_FALLBACK) is Verdict.CLEAR_PROVEN
+    assert signals[SignalName.READ_FALLBACK].value is None
+    assert signals[SignalName.OUTAGE].value is None
 
 
 async def test_reads_that_are_local_prove_nothing_about_s3(prometheus: Prometheus) -> None:
