@@ -112,7 +112,7 @@ class Outage:
             and not view.fault
             and not view.alerts.keys() & OUTAGES
             and not view.hold
-            and view.recovered == 1
+            and view.saves_failing == 0
             and view.reads_falling_back == 0
             and pods is not None
             and all_read(pods, "true", self.story.terms.replicas)
