@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from certstorage.validator.census import Counts, Row, census
+from certstorage.validator.checksums import judged_by_checksum
 from certstorage.validator.context import Context
 from certstorage.validator.etag import Says
+from certstorage.validator.facts import Method
 from certstorage.validator.found import Found
 from certstorage.validator.guards import Limits
-from certstorage.validator.hashing import Judged, judged
+from certstorage.validator.hashing import judged
 from certstorage.validator.keylist import KeyList
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.marks import Marks, mark
@@ -47,63 +49,85 @@ def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
         StoreError, LocalError: a side cannot be read at all; nothing is known.
         Cancelled: asked to stop.
     """
-    sampler = Sampler(plan.window, plan.least)
-    differing, doubted = KeyList(), KeyList()
-    context.progress.phase("census", None)
-    for one in _census(context, plan, found, marks):
-        if one.row.differs:
-            differing.append(one.row.key)
-        elif one.says is Says.DIFFERENT:
-            doubted.append(one.row.key)
-        else:
-            found.census_methods[one.method if one.says is Says.EQUAL else "none"] += 1
-            sampler.offer(one.row.key, mark("body", one.row) if marks.kept else b"")
+    run = _Check(context, plan, found, marks)
+    run.take_census()
     if found.trouble.count:
         return unknown("LocalTreeUnreadable", f"{found.trouble.count} entries: {found.trouble.first[0]}")
     if refusal := plan.limits.refusal(found.counts):
         return unknown(*refusal)
-    care = plan.reading.care
-    context.progress.phase("differing", len(differing) + len(doubted))
-    settle(differing, context, care, found.at_risk)
-    rest_of_doubted = _judge_etags(doubted, context, plan, found)
-    for key in rest_of_doubted:
-        sampler.offer(key)
-    found.at_risk.keys = len(differing) + len(doubted) - len(rest_of_doubted)
-    at_risk = {look.key for look in found.at_risk.mismatches}
-
-    def rest() -> Iterator[str]:
-        again = _rows(context, Counts(), WalkTrouble(), plan.shard)
-        return (row.key for row in again if not row.differs and row.key not in at_risk)
-
-    verdict = read_sample(context, plan.reading, sampler, found, marks=marks, rest=rest)
-    name(context, care, found)
+    run.confirm_differences()
+    run.ask_for_checksums()
+    verdict = read_sample(context, plan.reading, run.sampler, found, marks=marks, rest=run.rest)
+    name(context, plan.reading.care, found)
     return verdict
 
 
-def _census(context: Context, plan: Plan, found: Found, marks: Marks) -> Iterator[Judged]:
-    rows = _rows(context, found.counts, found.trouble, plan.shard)
-    if plan.window.rate < 1:
-        return judged(rows, context, marks)
-    return (Judged(row, Says.NOTHING) for row in rows)  # all bodies are read anyway
+class _Check:
+    """The steps before the sample. Each key is in one list at a time, or offered to the sampler."""
 
+    def __init__(self, context: Context, plan: Plan, found: Found, marks: Marks) -> None:
+        self._context = context
+        self._plan = plan
+        self._found = found
+        self._marks = marks
+        self.sampler = Sampler(plan.window, plan.least)
+        self._differing = KeyList()
+        self._doubted = KeyList()
+        self._unjudged = KeyList()
 
-def _rows(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard) -> Iterator[Row]:
-    return census(context, counts, trouble, shard)
+    def take_census(self) -> None:
+        """Every key of both sides; where all bodies will be read anyway, without hashing the local files."""
+        self._context.progress.phase("census", None)
+        rows = census(self._context, self._found.counts, self._found.trouble, self._plan.shard)
+        if self._plan.window.rate >= 1:
+            for row in rows:
+                self._differing.append(row.key) if row.differs else self._offer(row)
+            return
+        for one in judged(rows, self._context, self._marks):
+            if one.row.differs:
+                self._differing.append(one.row.key)
+            elif one.says is Says.EQUAL:
+                self._found.census_methods[one.method] += 1
+                self._offer(one.row)
+            else:
+                (self._doubted if one.says is Says.DIFFERENT else self._unjudged).append(one.row.key)
 
+    def confirm_differences(self) -> None:
+        """Look at what the listing shows as different, then at what only the ETags do.
 
-def _judge_etags(doubted: KeyList, context: Context, plan: Plan, found: Found) -> KeyList:
-    """Confirm ETags that differ by the bodies. Where the first of them prove that ETags are no MD5s here (SSE-KMS,
-    SSE-C), the others are left to the sample, and returned.
-    """
-    care = plan.reading.care
-    keys = iter(doubted)
-    before = found.at_risk.same
-    settle(islice(keys, _TRUST_AFTER), context, care, found.at_risk)
-    left = KeyList()
-    if len(doubted) > _TRUST_AFTER and found.at_risk.same - before > _TRUST_AFTER / 2:
-        found.etags_trusted = False
-        for key in keys:
-            left.append(key)
-    else:
-        settle(keys, context, care, found.at_risk)
-    return left
+        Where the bodies prove that ETags are no MD5s here (SSE-KMS, SSE-C), the other doubted ones are left unjudged.
+        """
+        care, at_risk = self._plan.reading.care, self._found.at_risk
+        at_risk.keys = len(self._differing) + len(self._doubted)
+        self._context.progress.phase("differing", at_risk.keys)
+        settle(self._differing, self._context, care, at_risk)
+        doubted, before = iter(self._doubted), at_risk.same
+        settle(islice(doubted, _TRUST_AFTER), self._context, care, at_risk)
+        if len(self._doubted) > _TRUST_AFTER and at_risk.same - before > _TRUST_AFTER / 2:
+            self._found.etags_trusted = False
+            for key in doubted:
+                self._unjudged.append(key)
+                at_risk.keys -= 1
+        else:
+            settle(doubted, self._context, care, at_risk)
+
+    def ask_for_checksums(self) -> None:
+        """What no ETag can judge, by the checksums the server keeps, if it keeps any."""
+        differing = KeyList()
+        for key, says in judged_by_checksum(self._unjudged, self._context):
+            if says is Says.DIFFERENT:
+                differing.append(key)
+                continue
+            self._found.census_methods[Method.CHECKSUM if says is Says.EQUAL else Method.NONE] += 1
+            self.sampler.offer(key)
+        self._found.at_risk.keys += len(differing)
+        settle(differing, self._context, self._plan.reading.care, self._found.at_risk)
+
+    def rest(self) -> Iterator[str]:
+        """Every key of the sampled part once more, for a sample that grows."""
+        known = {look.key for look in self._found.at_risk.mismatches}
+        rows = census(self._context, Counts(), WalkTrouble(), self._plan.shard)
+        return (row.key for row in rows if not row.differs and row.key not in known)
+
+    def _offer(self, row: Row) -> None:
+        self.sampler.offer(row.key, mark("body", row) if self._marks.kept else b"")

@@ -24,17 +24,11 @@ _S3_REFUSES_FROM_SECONDS = 900.0
 
 def findings(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Finding]:
     """Look at everything; nothing here raises because S3 says no."""
-    import boto3  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
-    from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.endpoint,
-        region_name=settings.region,
-        verify=str(settings.ca_bundle) if settings.ca_bundle else None,
-        config=Config(connect_timeout=settings.connect_seconds, read_timeout=10, retries={"total_max_attempts": 2}),
-    )
+    from certstorage.validator.boto import client as make_client  # noqa: PLC0415 - see above
+
+    client = make_client(settings)
     bucket = settings.bucket
 
     def read(name: str, request: Callable[[], Finding]) -> Finding:

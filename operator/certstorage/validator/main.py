@@ -261,7 +261,7 @@ def reconcile(
 @app.command(epilog="Example: s3-backfill-validator repair --from-report artifacts/backfill_report.json --apply")
 def repair(
     *,
-    from_report: Annotated[Path, typer.Option(help="Report of a check.")],
+    from_report: Annotated[str, typer.Option(help="Report of a check: a path, or s3://<bucket>/<key>.")],
     apply: Annotated[bool, typer.Option(help="Do it; without this, only say what would be done.")] = False,
     only: Annotated[str, typer.Option(help='"missing", "different" or "all" (never the extra ones).')] = "all",
     extra: Annotated[bool, typer.Option(help="Put away what has no local file, too.")] = False,
@@ -287,15 +287,17 @@ def repair(
         Load(workers, max_requests, max_mib),
         Told(output, termination_message),
     )
+    outcomes = _outcomes(only, extra=extra)
+    text = repairing.fetched(from_report, session.settings, session.store)
     plan = repairing.Plan(
-        named=repairing.named_in(from_report, session.settings, outcomes=_outcomes(only, extra=extra), prefix=under),
+        named=repairing.named_in(text, from_report, session.settings, outcomes=outcomes, prefix=under),
         apply=apply,
         most=max_repairs,
         care=Care(settle),
         own_prefix=session.settings.own_prefix,
         quarantine=session.quarantine,
     )
-    _end(session.run(lambda context, found, _: repairing.repair(context, plan, found), {"from": str(from_report)}))
+    _end(session.run(lambda context, found, _: repairing.repair(context, plan, found), {"from": from_report}))
 
 
 @app.command(epilog="Example: s3-backfill-validator probe --probes 3 --probe-interval 100")

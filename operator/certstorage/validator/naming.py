@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -54,14 +53,24 @@ def _expand(context: Context, care: Care, found: Found) -> None:
 
 
 def _with_swaps(mismatches: Noted, context: Context) -> Noted:
-    wanted: dict[int, set[str]] = defaultdict(set)
-    for look in mismatches:
-        if look.cause in (Cause.CONTENT, Cause.STALE) and look.remote and look.digest:
-            wanted[look.remote.size].add(look.digest)
-    if not wanted:
+    suspects = {look.key for look in mismatches if look.cause in (Cause.CONTENT, Cause.STALE) and look.digest}
+    if not suspects:
         return mismatches
+    owners = _owners({look.remote.size for look in mismatches if look.key in suspects and look.remote}, context)
+
+    def named(look: Look) -> Look:
+        owner = owners.get(look.digest, look.key)
+        if look.key not in suspects or owner == look.key:
+            return look
+        return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
+
+    return Noted(mismatches.count, [named(look) for look in mismatches])
+
+
+def _owners(sizes: set[int], context: Context) -> dict[str, str]:
+    """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
     owners: dict[str, str] = {}
-    candidates = (key for key, facts in _walk(context) if facts.size in wanted)
+    candidates = (key for key, facts in _walk(context) if facts.size in sizes)
     for key in islice(candidates, _MOST_SWAP_READS):
         try:
             read = context.tree.read(key, most=BIG)
@@ -69,13 +78,7 @@ def _with_swaps(mismatches: Noted, context: Context) -> Noted:
             continue
         if read is not None:
             owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
-    named = (
-        replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owners[look.digest]}")
-        if owners.get(look.digest, look.key) != look.key
-        else look
-        for look in mismatches
-    )
-    return Noted(mismatches.count, list(named))
+    return owners
 
 
 def _walk(context: Context) -> Iterator[tuple[str, LocalFacts]]:

@@ -45,7 +45,7 @@ class Plain:
     """One request at a time on a connection of its own. `sign` makes the URL for a method and a key."""
 
     def __init__(self, settings: Settings, sign: Callable[[str, str], str]) -> None:
-        self._seconds = settings.request_seconds
+        self._seconds = settings.read_seconds
         self._sign = sign
         tls = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=settings.ca_bundle))
         self._opener = urllib.request.build_opener(tls)

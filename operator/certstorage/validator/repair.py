@@ -16,6 +16,7 @@ from certstorage.validator.probe import probe
 from certstorage.validator.report import SCHEMA
 from certstorage.validator.settings import Settings, UsageError
 from certstorage.validator.settle import Care, settle
+from certstorage.validator.store import Store, StoreError
 from certstorage.validator.verdict import Status, Verdict, unknown
 
 _SHRUNKEN = 0.5
@@ -42,26 +43,44 @@ class Plan:
     quarantine: str
 
 
-def named_in(path: Path, settings: Settings, *, outcomes: frozenset[Outcome], prefix: str = "") -> Named:
-    """The mismatches of a report, those of the outcomes asked for and under `prefix`.
+def fetched(place: str, settings: Settings, store: Store) -> bytes:
+    """A report from where it was kept: a path, or `s3://<our bucket>/<key>`.
+
+    Raises:
+        UsageError: it is not there, or in another bucket.
+    """
+    ours = f"s3://{settings.bucket}/"
+    try:
+        if not place.startswith("s3://"):
+            return Path(place).read_bytes()
+        body = store.get(place.removeprefix(ours)) if place.startswith(ours) else None
+    except (OSError, StoreError) as error:
+        raise UsageError(f"{place} cannot be read: {error}") from error
+    if body is None or body.data is None:
+        raise UsageError(f"{place} is not in the bucket {settings.bucket}")
+    return body.data
+
+
+def named_in(text: bytes, place: str, settings: Settings, *, outcomes: frozenset[Outcome], prefix: str = "") -> Named:
+    """The mismatches of a report, those of the outcomes asked for and under `prefix`; `place` is for messages.
 
     Raises:
         UsageError: it is no report of ours, or of another bucket, prefix or tree.
     """
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(text)
         if document.get("schema") != SCHEMA:
-            raise UsageError(f"{path} is no {SCHEMA}")
+            raise UsageError(f"{place} is no {SCHEMA}")
         for field, ours in (("bucket", settings.bucket), ("prefix", settings.prefix), ("root", str(settings.root))):
             if document[field] != ours:
-                raise UsageError(f"{path} is about {field} {document[field]!r}, not {ours!r}")
+                raise UsageError(f"{place} is about {field} {document[field]!r}, not {ours!r}")
         details = document["mismatch_details"]
         keys = [one["key"] for one in details if one["outcome"] in outcomes and one["key"].startswith(prefix)]
         return Named(keys, int(document["population"]["local"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} cannot be read as a report: {error}") from error
+    except UsageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{place} cannot be read as a report: {error}") from error
 
 
 def repair(context: Context, plan: Plan, found: Found) -> Verdict:

@@ -1,4 +1,4 @@
-"""The bucket over S3: obstore for the bulk, presigned plain requests for what obstore has no words for."""
+"""The bucket over S3: obstore for the bulk, other clients for what it has no words for."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from certstorage.validator.store import BIG, Body, Fault, Listed, StoreError
 from certstorage.validator.throttle import Throttle
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import BytesStream, ObjectMeta
     from obstore.store import ClientConfig, S3Config
 
-    from certstorage.validator.plain import Answer, Plain
+    from certstorage.validator.boto import Boto
+    from certstorage.validator.plain import Plain
 
 _T = TypeVar("_T")
 _PAGE = 1000
 _PIECE = 4 << 20
-_MULTIPART_FROM = 5 << 30
 _PRESIGNED_FOR = timedelta(minutes=5)
 _LIST_RETRIES = 8
+_LONGEST_REQUEST = timedelta(minutes=15)
 
 
 class S3:
@@ -42,14 +43,35 @@ class S3:
     """
 
     def __init__(self, settings: Settings, throttle: Throttle) -> None:
-        self.settings = settings
+        self._settings = settings
         self._throttle = throttle
         self._once = _client(settings, retries=0)
         self._patient = _client(settings, retries=_LIST_RETRIES)
         self._pressed = threading.local()
+        self._odd_keys = False
+
+    @cached_property
+    def _plain(self) -> Plain:
+        """Made when it is needed: the standard library's HTTP and TLS take a while to load."""
+        from certstorage.validator.plain import Plain  # noqa: PLC0415 - see above
+
+        return Plain(self._settings, self._sign)
+
+    @cached_property
+    def _boto(self) -> Boto:
+        """Made when it is needed, for the same reason."""
+        from certstorage.validator.boto import Boto  # noqa: PLC0415 - see above
+
+        return Boto(self._settings)
 
     def list(self, prefix: str) -> Iterator[Sequence[Listed]]:
-        """As Store.list. A page that fails after all retries raises: a listing is never silently shorter."""
+        """As Store.list. A page that fails after all retries raises: a listing is never silently shorter.
+
+        A key that obstore cannot take raises UNADDRESSABLE for the whole listing, once: from then on boto3 lists.
+        """
+        if self._odd_keys:
+            yield from self._boto.list(prefix)
+            return
         pages = obstore.list(self._patient, prefix.rstrip("/") or None, chunk_size=_PAGE)
         while True:
             try:
@@ -57,13 +79,17 @@ class S3:
             except StopIteration:
                 return
             except (BaseError, ValueError, OSError) as error:
-                raise _failure(error) from error
+                failure = _failure(error)
+                self._odd_keys = failure.fault is Fault.UNADDRESSABLE
+                raise failure from error
             yield [Listed(row["path"], _facts(row)) for row in page]
 
     def head(self, key: str) -> RemoteFacts | None:
         """As Store.head."""
         try:
-            return _facts(self._call(lambda: obstore.head(self._once, key), headless=True))
+            return self._call(
+                lambda: _facts(obstore.head(self._once, key)), lambda: self._boto.head(key), headless=True
+            )
         except NotThereError:
             return None
 
@@ -79,7 +105,7 @@ class S3:
             return Body(facts, bytes(result.bytes()) if facts.size <= BIG else None)
 
         try:
-            body = self._call(read)
+            body = self._call(read, lambda: self._boto.get(key))
         except NotThereError:
             return None
         self._throttle.moved(len(body.data or b""))
@@ -107,13 +133,13 @@ class S3:
                 data,
                 attributes={"Content-Type": content_type},
                 mode="create" if replacing is None else {"e_tag": f'"{replacing}"'},
-                use_multipart=len(data) > _MULTIPART_FROM,
+                use_multipart=False,
             )
             return _bare(result["e_tag"])
 
         self._throttle.moved(len(data))
         try:
-            return self._call(write)
+            return self._call(write, lambda: self._boto.put(key, data, replacing=replacing))
         except NotThereError as error:
             raise StoreError(Fault.CHANGED, "it was deleted meanwhile") from error
         except StoreError as error:
@@ -126,48 +152,51 @@ class S3:
     def delete(self, key: str, *, etag: str) -> None:
         """As Store.delete."""
         try:
-            self._call(lambda: self._plain.send("DELETE", key, {"If-Match": f'"{etag}"'}))
+            self._call(
+                lambda: self._plain.send("DELETE", key, {"If-Match": f'"{etag}"'}),
+                lambda: self._boto.delete(key, etag=etag),
+            )
         except NotThereError:
             return
 
     def copy(self, source: str, target: str) -> None:
         """As Store.copy."""
         try:
-            self._call(lambda: obstore.copy(self._once, source, target))
+            self._call(lambda: obstore.copy(self._once, source, target), lambda: self._boto.copy(source, target))
         except NotThereError as error:
             raise StoreError(Fault.CHANGED, f"{source} is gone") from error
 
-    @cached_property
-    def _plain(self) -> Plain:
-        """Made when it is needed: the standard library's HTTP and TLS take a while to load."""
-        from certstorage.validator.plain import Plain  # noqa: PLC0415 - see above
+    def checksums(self, key: str) -> dict[str, str]:
+        """As Store.checksums."""
+        try:
+            return self._call(lambda: self._boto.checksums(key))
+        except NotThereError:
+            return {}
 
-        return Plain(self.settings, self._sign)
+    def _call(self, request: Callable[[], _T], odd: Callable[[], _T] | None = None, *, headless: bool = False) -> _T:
+        """Repeat by the throttle; a key that obstore cannot take goes the `odd` way, which answers alike.
 
-    def answer(self, method: str, key: str) -> Answer:
-        """One request with all the headers of its answer, for the probe. Raises as Plain.send."""
-        return self._plain.send(method, key)
-
-    def _call(self, request: Callable[[], _T], *, headless: bool = False) -> _T:
-        """Repeat by the throttle. After the endpoint pushed back, a GET goes the plain way, where Retry-After shows."""
+        After the endpoint pushed back, a GET goes the plain way for once, where a Retry-After shows.
+        """
+        way = request
 
         def attempt() -> _T:
+            nonlocal way
             try:
-                return request()
+                return _translating(way, headless=headless)
             except StoreError as error:
+                if error.fault is Fault.UNADDRESSABLE and odd is not None and way is not odd:
+                    way = odd
+                    return _translating(way, headless=headless)
                 self._pressed.once = error.fault is Fault.THROTTLED
                 raise
-            except (BaseError, ValueError, FileNotFoundError) as error:
-                meant = translated(error, headless=headless)
-                self._pressed.once = isinstance(meant, StoreError) and meant.fault is Fault.THROTTLED
-                raise meant from error
 
         try:
             return self._throttle.run(attempt)
         finally:
             self._pressed.once = False
 
-    def _pieces(self, stream: obstore.BytesStream) -> Iterator[bytes]:
+    def _pieces(self, stream: BytesStream) -> Iterator[bytes]:
         while True:
             try:
                 piece = next(stream)
@@ -192,7 +221,8 @@ def _client(settings: Settings, *, retries: int) -> S3Store:
     client: ClientConfig = {
         "allow_http": bool(settings.endpoint and settings.endpoint.startswith("http://")),
         "connect_timeout": timedelta(seconds=settings.connect_seconds),
-        "timeout": timedelta(seconds=settings.request_seconds),
+        "read_timeout": timedelta(seconds=settings.read_seconds),
+        "timeout": _LONGEST_REQUEST,
     }
     if settings.ca_bundle:
         client["root_certificate"] = settings.ca_bundle.read_bytes()
@@ -206,6 +236,13 @@ def _client(settings: Settings, *, retries: int) -> S3Store:
             "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
         },
     )
+
+
+def _translating(request: Callable[[], _T], *, headless: bool) -> _T:
+    try:
+        return request()
+    except (BaseError, ValueError, FileNotFoundError) as error:
+        raise translated(error, headless=headless) from error
 
 
 def _facts(row: ObjectMeta) -> RemoteFacts:

@@ -26,7 +26,7 @@ from certstorage.validator.report import Header, Json
 from certstorage.validator.s3 import S3
 from certstorage.validator.sampling import WHOLE, Shard
 from certstorage.validator.settings import Settings, UsageError, settings
-from certstorage.validator.store import StoreError
+from certstorage.validator.store import Fault, StoreError
 from certstorage.validator.throttle import Bucket, Cancelled, Throttle
 from certstorage.validator.verdict import Verdict, unknown
 
@@ -95,11 +95,10 @@ class Session:
     def run(self, work: Work, sampling: Json) -> int:
         """Do the work, tell the outcome, return the exit code; a run that is asked to stop still tells."""
         with self._marks(sampling) as marks, progress() as shown, _stopped_by_signals(self.stop):
-            self.found.resumed = marks.resumed
             try:
                 tree = LocalTree.open(KeyMap.of(self.settings))
                 context = Context(tree, self.store, self.throttle, self._workers, shown, lambda: datetime.now(UTC))
-                verdict = work(context, self.found, marks)
+                verdict = self._work(work, context, marks)
             except StoreError as error:
                 verdict = unknown(str(error.fault), error.detail)
             except LocalError as error:
@@ -110,6 +109,18 @@ class Session:
                 marks.finish()
         header = replace(self.header, started=marks.run.started)
         return self.tell(header, verdict, sampling)
+
+    def _work(self, work: Work, context: Context, marks: Marks) -> Verdict:
+        """Once more from the beginning, if the listing holds a key that only the slower client can take."""
+        self.found = Found(resumed=marks.resumed)
+        try:
+            return work(context, self.found, marks)
+        except StoreError as error:
+            if error.fault is not Fault.UNADDRESSABLE:
+                raise
+            context.progress.say(f"{error.detail}: listing with boto3")
+        self.found = Found(resumed=marks.resumed)
+        return work(context, self.found, marks)
 
     def tell(self, header: Header, verdict: Verdict, sampling: Json) -> int:
         """Tell an outcome, return the exit code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Settings:
     own_prefix: str = OWN_PREFIX
     ca_bundle: Path | None = None
     connect_seconds: float = 5.0
-    request_seconds: float = 30.0
+    read_seconds: float = 30.0
+    """How long an answer may stand still, not how long it may take."""
 
 
 def settings(
@@ -44,7 +46,7 @@ def settings(
     """Read the settings; arguments win over the environment.
 
     Raises:
-        UsageError: no bucket or no local path is named.
+        UsageError: no bucket or no local path is named, or a timeout is no number of seconds.
     """
     bucket = bucket or environ.get("CERT_S3_BUCKET", "")
     local = str(root) if root else environ.get("CERT_LOCAL_PATH", "")
@@ -59,6 +61,8 @@ def settings(
         endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None,
         region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
         own_prefix=directory(environ.get("CERT_S3_OWN_PREFIX", OWN_PREFIX)),
+        connect_seconds=_seconds(environ, "CERT_S3_CONNECT_TIMEOUT", 5.0),
+        read_seconds=_seconds(environ, "CERT_S3_READ_TIMEOUT", 30.0),
         ca_bundle=Path(environ["AWS_CA_BUNDLE"]) if environ.get("AWS_CA_BUNDLE") else None,
     )
 
@@ -67,3 +71,14 @@ def directory(prefix: str) -> str:
     """A key prefix with its closing slash: "certificates" and "certificates/" mean the same; "" is the whole bucket."""
     prefix = prefix.strip("/")
     return f"{prefix}/" if prefix else ""
+
+
+def _seconds(environ: Mapping[str, str], name: str, otherwise: float) -> float:
+    text = environ.get(name, "")
+    try:
+        seconds = float(text) if text else otherwise
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{name}={text!r} is not a number of seconds")
+    return seconds

@@ -170,7 +170,7 @@ class _Block:
         times = [found.remote.modified] if found.remote else []
         if found.local:
             times.append(datetime.fromtimestamp(found.local.changed_ns / 1e9, tz=now.tzinfo))
-        return any(now - time < self._care.min_age for time in times)
+        return any(abs(now - time) < self._care.min_age for time in times)
 
 
 def _confirmed(before: Look, now: Look) -> bool:

@@ -1,4 +1,4 @@
-"""The bucket, as the validator sees it: nine verbs, and errors that say what they mean."""
+"""The bucket, as the validator sees it: eight verbs, and errors that say what they mean."""
 
 from __future__ import annotations
 
@@ -96,3 +96,6 @@ class Store(Protocol):
 
     def copy(self, source: str, target: str) -> None:
         """Copy within the bucket, by the server."""
+
+    def checksums(self, key: str) -> dict[str, str]:
+        """The checksums of the whole object that the server keeps: SHA256, SHA1, CRC32, base64."""

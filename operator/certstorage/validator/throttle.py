@@ -21,13 +21,15 @@ _CALM_SECONDS = 1.0
 class Patience:
     """How often and how long a failing request is repeated: full jitter between 0 and the doubled delay.
 
-    When nothing at all succeeded for `silence_seconds` although requests were made, the endpoint counts as gone.
+    The endpoint counts as gone when nothing at all succeeded for `silence_seconds` and `many` attempts, or for twice
+    as long whatever the number: one object that cannot be read is not an endpoint that cannot be reached.
     """
 
-    attempts: int = 10
+    attempts: int = 6
     first_seconds: float = 0.1
     longest_seconds: float = 10.0
     silence_seconds: float = 60.0
+    many: int = 50
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: someone asked us to stop
@@ -84,6 +86,7 @@ class Throttle:
         self._halved_at = float("-inf")
         self._not_before = float("-inf")
         self._silent_since: float | None = None
+        self._failures = 0
         self.repeats = 0
 
     @property
@@ -139,6 +142,8 @@ class Throttle:
                 self._halved_at = now
                 self._limit = max(float(min(_FEWEST, self._most)), self._limit / 2)
             if self._silent_since is None:
-                self._silent_since = began
-            if now - self._silent_since > self._patience.silence_seconds:
-                raise StoreError(Fault.SILENT, f"nothing but failures for {now - self._silent_since:.0f} s: {error}")
+                self._silent_since, self._failures = began, 0
+            self._failures += 1
+            silence, bearable = now - self._silent_since, self._patience.silence_seconds
+            if silence > 2 * bearable or (silence > bearable and self._failures >= self._patience.many):
+                raise StoreError(Fault.SILENT, f"nothing but failures for {silence:.0f} s: {error}")

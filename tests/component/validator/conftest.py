@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -46,6 +47,28 @@ def client(s3_port: int) -> Any:
             time.sleep(0.2)
         else:
             return client
+
+
+def _long() -> bool:
+    return bool(os.environ.get("VALIDATOR_LONG"))
+
+
+@pytest.fixture
+def clean_runs() -> int:
+    """How many clean runs must show no mismatch (`make test-validator-long` does 20)."""
+    return 20 if _long() else 3
+
+
+@pytest.fixture
+def kills() -> int:
+    """How often a run is killed before it is let through."""
+    return 10 if _long() else 3
+
+
+@pytest.fixture
+def operations() -> int:
+    """How many operations of the application a repair must survive."""
+    return 10_000 if _long() else 600
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def _spoiled(answer: _Message, faults: Faults, target: bytes) -> bytes:
         body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
     head = answer.head
     if faults.other_etags:
-        body = re.sub(rb"(?<=&#34;|uot;)[0-9a-f]{32}", _other, body) if listing else body
+        body = re.sub(rb"(?<=;)[0-9a-f]{32}(?=&)", _other, body) if listing else body
         head = re.sub(rb'(?<=")[0-9a-f]{32}(?=")', _other, head)
     return head + body
 

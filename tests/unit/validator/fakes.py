@@ -46,6 +46,7 @@ class FakeStore:
         self.damaged_on_the_way: Callable[[str, bytes], bytes] = lambda key, data: data
         self.honours_conditions = True
         self.bucket = True
+        self.kept_checksums: dict[str, dict[str, str]] = {}
         self._lock = threading.RLock()
 
     def write(self, key: str, data: bytes, *, etag: str = "", age: timedelta = timedelta(hours=1)) -> None:
@@ -101,6 +102,10 @@ class FakeStore:
             if source not in self.objects:
                 raise StoreError(Fault.CHANGED, source)
             self.write(target, self.objects[source].data, age=timedelta(0))
+
+    def checksums(self, key: str) -> dict[str, str]:
+        with self._request("checksums", key):
+            return self.kept_checksums.get(key, {})
 
     def _request(self, verb: str, key: str) -> threading.RLock | nullcontext[None]:
         self.before(verb, key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -81,8 +83,6 @@ def test_etags_that_are_no_md5_are_no_mismatch(copies: Copies) -> None:
 
 
 def test_multipart_etags_are_rebuilt(copies: Copies) -> None:
-    import hashlib
-
     for number in range(10):
         key = copies.save(f"cert_{number:04}.pdf")
         data = copies.store.objects[key].data
@@ -216,3 +216,26 @@ def test_too_many_errors_are_inconclusive(copies: Copies) -> None:
     ran = check(copies)
     assert (ran.verdict.status, ran.verdict.detail) == ("INCONCLUSIVE", "Errors")
     assert (ran.report["error_count"], ran.report["mismatch_count"]) == (5, 0)
+
+
+def test_checksums_judge_what_etags_cannot(copies: Copies) -> None:
+    """A multipart upload with parts of a size nobody knows, and a checksum of the whole."""
+    keys = [copies.save(f"cert_{number:04}.pdf") for number in range(100)]
+    for key in keys:
+        stored = copies.store.objects[key]
+        stored.etag = "0" * 32 + "-3"
+        digest = base64.b64encode(hashlib.sha256(stored.data).digest()).decode()
+        copies.store.kept_checksums[key] = {"SHA256": digest}
+    damage(copies, keys[3])
+    copies.store.kept_checksums[keys[3]] = {"CRC32": "AAAAAA=="}
+    ran = check(copies, rate=0.0, least=1, grows=False)
+    assert ran.found.census_methods == {"checksum": 99}
+    assert [look.key for look in ran.found.at_risk.mismatches] == [keys[3]]
+
+
+def test_where_no_checksum_is_kept_none_is_asked_for_long(copies: Copies) -> None:
+    for number in range(200):
+        copies.store.objects[copies.save(f"cert_{number:04}.pdf")].etag = "0" * 32 + "-3"
+    ran = check(copies)
+    assert (ran.verdict.status, ran.found.census_methods) == ("PASS", {"none": 200})
+    assert sum(verb == "checksums" for verb, _ in copies.store.requests) == 32

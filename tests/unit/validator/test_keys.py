@@ -101,6 +101,12 @@ def test_arguments_win() -> None:
     assert (found.region, found.endpoint) == ("eu-west-1", "http://s")
 
 
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan"])
+def test_a_timeout_is_a_number_of_seconds(text: str) -> None:
+    with pytest.raises(UsageError, match="CERT_S3_READ_TIMEOUT"):
+        settings({"CERT_S3_BUCKET": "b", "CERT_LOCAL_PATH": "/x", "CERT_S3_READ_TIMEOUT": text})
+
+
 @pytest.mark.parametrize("environ", [{}, {"CERT_S3_BUCKET": "b"}, {"CERT_LOCAL_PATH": "/x"}])
 def test_what_is_not_named_is_asked_for(environ: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="CERT_"):

@@ -99,6 +99,14 @@ def test_an_endpoint_that_only_fails_counts_as_gone(clock: Clock) -> None:
     assert Patience().silence_seconds <= clock.now < Patience().silence_seconds + 60
 
 
+def test_one_object_that_cannot_be_read_is_no_endpoint_that_cannot_be_reached(clock: Clock) -> None:
+    found = throttle(clock)
+    for _ in range(5):
+        with pytest.raises(StoreError, match="Throttled"):
+            found.run(failing(1000))
+        clock.now += 15
+
+
 def test_retry_after_is_honoured_by_every_request(clock: Clock) -> None:
     found = throttle(clock)
     found.run(failing(1, retry_after=30))

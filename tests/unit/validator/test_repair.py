@@ -36,7 +36,8 @@ def report(copies: Copies, tmp_path: Path) -> Path:
 
 def named(copies: Copies, report: Path, *, outcomes: frozenset[Outcome] = UPLOADS, prefix: str = "") -> repairing.Named:
     settings = Settings("bucket", PREFIX, copies.root)
-    return repairing.named_in(report, settings, outcomes=outcomes, prefix=prefix)
+    text = repairing.fetched(str(report), settings, copies.store)
+    return repairing.named_in(text, str(report), settings, outcomes=outcomes, prefix=prefix)
 
 
 def repair(copies: Copies, found: repairing.Named, *, apply: bool = True, most: int = 100) -> tuple[Verdict, Found]:
@@ -117,3 +118,15 @@ def test_garbage_is_refused(copies: Copies, report: Path, text: str) -> None:
 def test_a_report_that_is_not_there_is_refused(copies: Copies, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         named(copies, tmp_path / "none.json")
+
+
+def test_a_report_in_the_bucket_is_read_from_there(copies: Copies, report: Path) -> None:
+    settings = Settings("bucket", PREFIX, copies.root)
+    copies.store.write(f"{OWN}reports/1.json", report.read_bytes())
+    assert repairing.fetched(f"s3://bucket/{OWN}reports/1.json", settings, copies.store) == report.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/nowhere", "s3://other/x", "/nowhere"])
+def test_a_report_that_is_nowhere_is_wrong_usage(copies: Copies, place: str) -> None:
+    with pytest.raises(UsageError, match=place):
+        repairing.fetched(place, Settings("bucket", PREFIX, copies.root), copies.store)
