@@ -11,7 +11,7 @@ from certstorage.api.observed import Observation
 from certstorage.api.policy import Policy
 from certstorage.api.signals import SignalSet
 from certstorage.api.status import Status
-from certstorage.cluster.act import Acted, Lesson
+from certstorage.cluster.act import Acted
 from certstorage.cluster.observe import Snapshot
 from certstorage.registry import Key
 
@@ -37,11 +37,11 @@ class SignalSource(Protocol):
 class Witness(Protocol):
     """Is told what passes came to."""
 
-    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
-        """A pass came to its end."""
+    def acted(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
+        """What was written, and what was refused."""
 
-    def refused(self, snapshot: Snapshot, decision: Decision, lesson: Lesson) -> None:
-        """The API server refused a part of what was decided."""
+    def passed(self, snapshot: Snapshot, decision: Decision) -> None:
+        """A pass came to its end, and everything is recorded."""
 
     def failed(self, key: Key, kind: str) -> None:
         """A pass ended early; `kind` is one word."""

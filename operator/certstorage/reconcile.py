@@ -17,7 +17,7 @@ from certstorage.api.conditions import ConditionStatus, ConditionType, set_condi
 from certstorage.api.decision import Decision, EventType, EventWanted
 from certstorage.api.hold import ReadsPhase
 from certstorage.api.observed import Observation, Problem, Target
-from certstorage.api.policy import InvalidPolicyError, Policy, parse
+from certstorage.api.policy import InvalidPolicyError, Policy, PolicyUID, parse
 from certstorage.api.reasons import Reason
 from certstorage.api.signals import SignalName, SignalSet, Verdict
 from certstorage.api.status import from_dict
@@ -55,7 +55,7 @@ CLEAR_TO_FLIP = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_
 
 # What a malformed object or a mistake in the program may raise in a pass over one policy. It must not end the process:
 # the other policies still need their operator. It is logged with its traceback, counted, and tried again with back-off.
-DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,10 @@ class Reconciler:
         self._begun = self.clock()
         self._together = Together(self.cluster)
         self._lessons: dict[Key, Lesson] = {}
-        self._flipped: dict[Key, Decision] = {}
-        """Decisions whose flip is written and which are told by the next pass; lost in a crash, only words are."""
+        self._flipped: dict[PolicyUID, Decision] = {}
+        """Decisions whose flip is written and which are told by the next pass; a crash loses only the words."""
+        self._free: set[Key] = set()
+        """Policies whose last pass found nothing held and nothing in the way of a flip."""
         self._refused_since: dict[tuple[Key, str], datetime] = {}
 
     async def __call__(self, key: Key) -> Outcome:
@@ -121,22 +123,24 @@ class Reconciler:
         if self._too_early(policy):
             return Outcome(again_seconds=UNPOLLED_LOOK_AGAIN_SECONDS)
         lesson = self._lessons.pop(key, None)
-        told = self._flipped.pop(key, None)
+        told = self._flipped.get(policy.uid)
         if told is not None:
             body = await self._record(body, told)
+            del self._flipped[policy.uid]
         elif early is not None and lesson is None and await self._flip_first(policy, body, early):
             return Outcome(again_seconds=0.0)
         snapshot = self._taught(await observe(self.cluster, self._together, policy, body, self._given(policy)), lesson)
         decision = self._decide(snapshot)
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
+        self.witness.acted(snapshot, decision, acted)
         if acted.lesson is not None:
             self._learn(key, acted.lesson, snapshot.now)
-            self.witness.refused(snapshot, decision, acted.lesson)
             return Outcome(again_seconds=0.0)
         tell = self.board.put_last if snapshot.seen.deleting else self.board.put
         tell(key, decision.alerts)
         body = await self._record(acted.body, decision)
-        self.witness.passed(snapshot, decision, acted)
+        self._remember(snapshot, decision)
+        self.witness.passed(snapshot, decision)
         if snapshot.seen.has_finalizer and not decision.finalizer:
             await let_policy_go(self.cluster, snapshot, body)
         look = decision.look_again_at
@@ -151,7 +155,7 @@ class Reconciler:
 
     async def _read(self, key: Key) -> tuple[Json | None, Json | None]:
         """The policy, or nothing if it is gone; and with it its Deployment when an outage fires and time counts."""
-        known = self.registry.get(key)
+        known = self.registry.get(key) if key in self._free else None
         if known is None or not _fires(self.source.signals(known, "")):
             return await _if_there(self.cluster.get(POLICIES, *key)), None
         target = self.cluster.get(DEPLOYMENTS, known.namespace, known.spec.target.name)
@@ -164,10 +168,6 @@ class Reconciler:
         The way to the safe side needs no Pods, Jobs or requests to be known. In a mass outage every policy is flipped
         before anything is recorded for any. Whatever stood against it at the last pass is left to a whole pass.
         """
-        before = from_dict(body.get("status") or {})
-        ready = before.conditions.get(ConditionType.READY)
-        if ready is None or ready.reason not in CLEAR_TO_FLIP:
-            return False
         snapshot = self._taught(glance(policy, body, deployment, self._given(policy)), None)
         target = snapshot.seen.target
         decision = self._decide(snapshot)
@@ -176,14 +176,23 @@ class Reconciler:
             return False
         begun = Decision(decision.status, decision.look_again_at, patch=patch)
         acted = await act(self.cluster, snapshot, begun, self.settings.validator_image)
+        self.witness.acted(snapshot, begun, acted)
+        self._free.discard(policy.key)
         if acted.lesson is not None:
             self._learn(policy.key, acted.lesson, snapshot.now)
-            self.witness.refused(snapshot, begun, acted.lesson)
-            return True
-        self.board.put(policy.key, decision.alerts)
-        self.witness.passed(snapshot, begun, acted)
-        self._flipped[policy.key] = decision
+        else:
+            self.board.put(policy.key, decision.alerts)
+            self._flipped[policy.uid] = decision
         return True
+
+    def _remember(self, snapshot: Snapshot, decision: Decision) -> None:
+        """Whether the next outage may flip first and look around after."""
+        target, ready = snapshot.seen.target, decision.status.conditions.get(ConditionType.READY)
+        free = not isinstance(target, Problem) and target.hold is None and decision.patch is None
+        if free and ready is not None and ready.reason in CLEAR_TO_FLIP:
+            self._free.add(snapshot.policy.key)
+        else:
+            self._free.discard(snapshot.policy.key)
 
     def _decide(self, snapshot: Snapshot) -> Decision:
         before = from_dict(snapshot.body.get("status") or {})
@@ -257,12 +266,15 @@ class Reconciler:
 
     def forget(self, key: Key) -> None:
         """The policy is gone: nothing of it stays but what its last pass had to say."""
+        known = self.registry.get(key)
+        if known is not None:
+            self._flipped.pop(known.uid, None)
         for other in self.registry.drop(key):
             self.wake(other)
         self.board.leave(key, self.clock())
         self.witness.forget(key)
         self._lessons.pop(key, None)
-        self._flipped.pop(key, None)
+        self._free.discard(key)
         for one in [one for one in self._refused_since if one[0] == key]:
             del self._refused_since[one]
 

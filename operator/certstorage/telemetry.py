@@ -16,7 +16,7 @@ from certstorage.api.hold import ReadsPhase
 from certstorage.api.observed import JobPhase, Problem
 from certstorage.api.policy import Policy
 from certstorage.api.status import ReadsFrom, ReadsStatus, Status
-from certstorage.cluster.act import Acted, Lesson
+from certstorage.cluster.act import Acted
 from certstorage.cluster.observe import Snapshot
 from certstorage.registry import Key
 from certstorage.signals import names
@@ -101,17 +101,24 @@ class Telemetry:
         """The alerts were posted; `failed` names the Alertmanagers that did not take them."""
         self.posts.labels("failed" if failed else "done").inc()
 
-    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
-        """A pass came to its end."""
-        key = snapshot.policy.key
-        memory = self._memory.setdefault(key, Memory())
-        self.passes.labels("done").inc()
+    def acted(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
+        """What was written, and what was refused."""
         if acted.patched:
             self.actions.labels(_write(snapshot, decision), "done").inc()
         if acted.released:
             self.actions.labels("Release", "done").inc()
         self.actions.labels("Job", "done").inc(acted.jobs)
-        self.actions.labels("StopJob", "done").inc(len(decision.stop_jobs))
+        if acted.lesson is not None:
+            self.passes.labels("refused").inc()
+            self.actions.labels("Job" if acted.lesson.job is not None else _write(snapshot, decision), "refused").inc()
+        else:
+            self.actions.labels("StopJob", "done").inc(len(decision.stop_jobs))
+
+    def passed(self, snapshot: Snapshot, decision: Decision) -> None:
+        """A pass came to its end, and everything is recorded."""
+        key = snapshot.policy.key
+        memory = self._memory.setdefault(key, Memory())
+        self.passes.labels("done").inc()
         self._facts[key] = _facts(snapshot, decision)
         target = snapshot.seen.target
         hold = None if isinstance(target, Problem) else target.hold
@@ -124,11 +131,6 @@ class Telemetry:
             if job.uid not in memory.counted_jobs:
                 self.verdicts.labels(job.receipt.verdict.value if job.receipt else "NONE").inc()
         memory.counted_jobs = {job.uid for job in ended}
-
-    def refused(self, snapshot: Snapshot, decision: Decision, lesson: Lesson) -> None:
-        """The API server refused a part of what was decided."""
-        self.passes.labels("refused").inc()
-        self.actions.labels("Job" if lesson.job is not None else _write(snapshot, decision), "refused").inc()
 
     def failed(self, key: Key, kind: str) -> None:
         """A pass ended early."""

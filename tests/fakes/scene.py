@@ -15,7 +15,7 @@ from certstorage.api.policy import Policy
 from certstorage.api.reading import rfc3339_milli
 from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
 from certstorage.board import AlertBoard
-from certstorage.cluster.act import Acted, Lesson
+from certstorage.cluster.act import Acted
 from certstorage.cluster.jobseen import nonce_of
 from certstorage.cluster.observe import Snapshot
 from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, Json
@@ -117,27 +117,30 @@ class Source:
     fallbacks: float = 0.0
 
     def signals(self, policy: Policy, template_hash: str) -> SignalSet:
+        self.asked.append(template_hash)
         if self.reads is None:
             return self.current
         sample = FallbackSample(template_hash, 3, self.reads, self.fallbacks, self.clock())
         return replace(self.current, fallback=sample)
 
     clock: Callable[[], Any] = lambda: None
+    asked: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Ledger:
     """Keeps what the shell tells its witness."""
 
-    passes: list[tuple[Snapshot, Decision, Acted]] = field(default_factory=list)
+    passes: list[tuple[Snapshot, Decision]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     forgotten: list[Key] = field(default_factory=list)
 
-    def passed(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
-        self.passes.append((snapshot, decision, acted))
+    def acted(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
+        if acted.lesson is not None:
+            self.failures.append("refused")
 
-    def refused(self, snapshot: Snapshot, decision: Decision, lesson: Lesson) -> None:
-        self.failures.append("refused")
+    def passed(self, snapshot: Snapshot, decision: Decision) -> None:
+        self.passes.append((snapshot, decision))
 
     def failed(self, key: Key, kind: str) -> None:
         self.failures.append(kind)

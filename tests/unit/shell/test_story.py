@@ -79,3 +79,16 @@ async def test_a_quiet_return_without_traffic_says_that_it_is_unverified() -> No
         await scene.settle(15)
     assert "ReturnUnverified" in scene.events()
     assert scene.env(READ) == "true"
+
+
+async def test_while_the_new_pods_are_judged_their_counters_are_asked_for_in_every_pass() -> None:
+    scene = Scene()
+    await scene.fall()
+    await scene.recover()
+    scene.finish()
+    await scene.step(20)
+    scene.source.asked.clear()
+    for _ in range(4):
+        await scene.step(5)
+    assert len(set(scene.source.asked)) == 1
+    assert "" not in scene.source.asked
