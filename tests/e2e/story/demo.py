@@ -46,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write("failed", Facts(since=datetime.now(UTC)), ())
         print(f"demo: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "demo: interrupted; run it again and it mends what it left, or end it: make cluster-down", file=sys.stderr
+        )
+        return 130
 
 
 async def _demo(console: Console, place: Place) -> int:

@@ -121,12 +121,12 @@ def _pods_off(facts: Facts, terms: Terms, done: Steps) -> Step | None:
 
 def _held(facts: Facts, terms: Terms, done: Steps) -> Step | None:
     confirmed = done[StepName.PODS_CONFIRMED_OFF].at
-    resolved = next(
-        (span.end for span in facts.firing if span.end and span.end >= done[StepName.READ_PRIMARY_OFF].at), None
-    )
-    if resolved is None:
+    restored = _restored(facts, confirmed)
+    ends = [span.end for span in facts.firing if restored is None or span.begin < restored]
+    if None in ends:
         return None
-    begin, restored = max(confirmed, resolved), _restored(facts, confirmed)
+    resolved = max(end for end in ends if end is not None)
+    begin = max(confirmed, resolved)
     seen = [pods for pods in facts.pods if pods.at >= begin and (restored is None or pods.at < restored)]
     if not seen or seen[-1].at - begin < terms.held or not all_read(seen[-1], "false", terms.replicas):
         return None

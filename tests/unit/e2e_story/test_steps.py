@@ -134,6 +134,7 @@ def but(**changes: object) -> Change:
         (but(pods=(pods(30, "false", "b", ready=False),)), StepName.PODS_CONFIRMED_OFF),
         (but(firing=(Span(at(21)),)), StepName.HELD_WHILE_CUT),
         (but(firing=(Span(at(21), at(60)),)), StepName.HELD_WHILE_CUT),
+        (but(firing=(Span(at(21), at(33)), Span(at(55), at(60)))), StepName.HELD_WHILE_CUT),
         (but(switches=(Switch(at(10), "reset"), Switch(at(45), ""))), StepName.HELD_WHILE_CUT),
         (but(writes=(write(22, "false"), write(50, "true"), write(52, "false"))), StepName.HELD_WHILE_CUT),
         (but(switches=STORY.switches[:1], pods=STORY.pods[:4]), StepName.S3_RESTORED),
