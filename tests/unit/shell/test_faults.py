@@ -123,7 +123,7 @@ async def check(story: Story, quiet: Story) -> None:
     assert not told(story) - told(quiet) - MAY_ALSO_BE_TOLD
 
 
-@pytest.mark.parametrize("fault", [killed, unavailable, conflict, forbidden], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("fault", [conflict, forbidden], ids=lambda f: f.__name__)
 async def test_a_fault_before_every_write(fault: Fault) -> None:
     quiet = await quiet_story()
     for index in range(len(quiet.cluster.writes())):
@@ -134,6 +134,7 @@ async def test_a_fault_before_every_write(fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", [killed, unavailable], ids=lambda f: f.__name__)
 async def test_a_write_that_lands_and_whose_answer_is_lost(fault: Fault) -> None:
+    """Dying right after one write is dying right before the next: nothing but reads lies between."""
     quiet = await quiet_story()
     for index in range(len(quiet.cluster.writes())):
         story = Story()
