@@ -23,7 +23,7 @@ from tests.cluster.binaries import locked
 from tests.cluster.errors import ClusterError, CommandError
 from tests.cluster.oci import RunConfig
 from tests.cluster.paths import ROOT, cache_dir
-from tests.cluster.shell import run
+from tests.cluster.shell import holds_overlays, run
 
 UPSTREAM_BASE = "python:3.13-slim"
 """The Dockerfile's default base."""
@@ -54,6 +54,8 @@ def choose() -> Builder:
     """Docker for those who use kind, buildah elsewhere. Raises ClusterError when it cannot be had."""
     if docker_answers() and shutil.which("kind"):
         return Docker()
+    if os.geteuid() != 0:
+        raise ClusterError("building images needs root here: run with sudo -E, or have Docker and kind")
     packages.ensure(packages.IMAGES)
     return Buildah(cache_dir() / "buildah")
 
@@ -104,12 +106,11 @@ class Buildah:
         return f"oci-archive:{made_here}"
 
     def build(self, name: str, target: str, archive: Path) -> None:
-        if os.geteuid() != 0:
-            raise ClusterError("building images with buildah needs root here: run with sudo, or have Docker")
         with _lent_settings() as lent, locked(self.folder / "build.lock"):
             options = ["--isolation=chroot", "--network=host", "--layers", f"--target={target}", f"--tag={name}"]
             _watch([*self._command("build"), *options, *lent, f"--build-arg=BASE={self.base}", "."])
             unfinished = archive.with_suffix(".new")
+            unfinished.unlink(missing_ok=True)
             self._buildah("push", name, f"oci-archive:{unfinished}:{name}")
             unfinished.rename(archive)
 
@@ -117,7 +118,8 @@ class Buildah:
         return run([*self._command(arguments[0]), *arguments[1:]], timeout=timeout)
 
     def _command(self, verb: str) -> list[str]:
-        where = [f"--root={self.folder / 'root'}", f"--runroot={self.folder / 'run'}", "--storage-driver=overlay"]
+        driver = "overlay" if holds_overlays(self.folder) else "vfs"
+        where = [f"--root={self.folder / 'root'}", f"--runroot={self.folder / 'run'}", f"--storage-driver={driver}"]
         return ["buildah", *where, verb]
 
 

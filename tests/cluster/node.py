@@ -23,7 +23,7 @@ from tests.cluster.paths import CONFIG, ROOT, clone_id
 from tests.cluster.pki import Authority, kubeconfig
 from tests.cluster.processes import Process
 from tests.cluster.registry import Entry
-from tests.cluster.shell import run, tail, until
+from tests.cluster.shell import holds_overlays, run, tail, until
 
 READY_SECONDS = 120.0
 DOWN_SECONDS = 30.0
@@ -174,7 +174,8 @@ class Node:
         cni = packages.cni_folder()
         if cni is None:
             raise ClusterError("the network plugins are gone: containernetworking-plugins")
-        files = nodeconfig.config_files(address, cni=cni, snapshotter=self._snapshotter(), cgroup=f"/{self.cgroup}")
+        snapshotter = "overlayfs" if holds_overlays(self.state) else "native"
+        files = nodeconfig.config_files(address, cni=cni, snapshotter=snapshotter, cgroup=f"/{self.cgroup}")
         return {
             **{f"config/{name}": content for name, content in files.items()},
             "config/audit-policy.yaml": (CONFIG / "audit-policy.yaml").read_text(),
@@ -215,11 +216,6 @@ class Node:
                 client=authority.client(name, user=user, groups=groups),
                 context=f"certstorage-{self.id}",
             )
-
-    def _snapshotter(self) -> str:
-        """overlayfs where the folder's file system can hold its layers; a container's own overlay cannot."""
-        kind = run(["stat", "--file-system", "--format=%T", self.state]).strip()
-        return "native" if kind in {"overlayfs", "nfs", "fuseblk", "ecryptfs"} else "overlayfs"
 
     def _start(self, spec: NodeSpec, cable: Cable) -> None:
         cgroups.make(self.cgroup)

@@ -52,3 +52,13 @@ def tail(log: Path | None, characters: int = 1500) -> str:
     if log is None or not log.exists():
         return ""
     return f"; {log} ends with:\n{log.read_text(errors='replace')[-characters:]}"
+
+
+def holds_overlays(folder: Path) -> bool:
+    """False where layers of overlay file systems cannot be kept: a container's own overlay, a network file system."""
+    return run(["stat", "--file-system", "--format=%T", folder]).strip() not in {
+        "overlayfs",
+        "nfs",
+        "fuseblk",
+        "ecryptfs",
+    }
