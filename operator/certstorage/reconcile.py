@@ -131,6 +131,8 @@ class Reconciler:
             return Outcome(again_seconds=0.0)
         snapshot = self._taught(await observe(self.cluster, self._together, policy, body, self._given(policy)), lesson)
         decision = self._decide(snapshot)
+        if _attempt_unseen(snapshot) and not _goes_local(decision, policy):
+            raise ForbiddenError(f"an attempt is open and cannot be seen: {snapshot.seen.blind[0].message}")
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
         self.witness.acted(snapshot, decision, acted)
         if acted.lesson is not None:
@@ -171,10 +173,9 @@ class Reconciler:
         snapshot = self._taught(glance(policy, body, deployment, self._given(policy)), None)
         target = snapshot.seen.target
         decision = self._decide(snapshot)
-        patch, flag = decision.patch, policy.spec.env.read_primary
-        if isinstance(target, Problem) or target.hold is not None or patch is None or patch.env.get(flag) != OFF:
+        if isinstance(target, Problem) or target.hold is not None or not _goes_local(decision, policy):
             return False
-        begun = Decision(decision.status, decision.look_again_at, patch=patch)
+        begun = Decision(decision.status, decision.look_again_at, patch=decision.patch)
         acted = await act(self.cluster, snapshot, begun, self.settings.validator_image)
         self.witness.acted(snapshot, begun, acted)
         self._free.discard(policy.key)
@@ -296,6 +297,17 @@ async def _if_readable(read: Awaitable[Json]) -> Json | None:
         return await read
     except (NotFoundError, ForbiddenError):
         return None
+
+
+def _goes_local(decision: Decision, policy: Policy) -> bool:
+    return decision.patch is not None and decision.patch.env.get(policy.spec.env.read_primary) == OFF
+
+
+def _attempt_unseen(snapshot: Snapshot) -> bool:
+    """Whether a recovery Job may be at work that the API server does not let us see: it must not be taken for gone."""
+    target = snapshot.seen.target
+    open_attempt = not isinstance(target, Problem) and target.hold is not None and bool(target.hold.nonce)
+    return open_attempt and bool(snapshot.seen.blind)
 
 
 def _judged_template(target: Target | Problem) -> str:

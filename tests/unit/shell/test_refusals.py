@@ -148,6 +148,27 @@ async def test_sources_that_refuse_never_hold_up_the_safe_side(plural: str) -> N
     assert scene.env(READ) == "false"
 
 
+@pytest.mark.parametrize("plural", ["jobs", "pods"])
+async def test_an_attempt_that_cannot_be_seen_is_not_taken_for_gone(plural: str) -> None:
+    scene = Scene()
+    await scene.fall()
+    await scene.recover()
+    before = scene.hold()
+    scene.finish()
+    scene.cluster.before = refuse("list", plural)  # type: ignore[assignment]
+    for _ in range(5):
+        assert (await scene.step(60)).failed
+    assert scene.hold() == before
+    assert scene.env(READ) == "false"
+    scene.cluster.set_env(NAMESPACE, TARGET, {READ: "true"}, manager="kubectl")
+    await scene.step(60)
+    assert scene.env(READ) == "false", "the safe side needs no sight of Jobs"
+    scene.cluster.before = lambda _: None
+    await scene.settle(60)
+    assert scene.env(READ) == "true"
+    assert len(scene.jobs()) == 1
+
+
 async def test_a_variable_that_is_not_allowed_is_never_written() -> None:
     scene = Scene(env={"readPrimary": "DEBUG_SQL"})
     scene.source.current = outage()
