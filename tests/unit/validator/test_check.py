@@ -99,15 +99,15 @@ def test_a_small_tree_is_not_passed_on_one_object(copies: Copies) -> None:
 
 
 def test_a_sample_that_decides_nothing_grows(copies: Copies) -> None:
-    fill(copies, 1500)
+    fill(copies, 700)
     ran = check(copies, rate=0.01, least=10)
     assert ran.verdict.status == "PASS"
     assert ran.found.looks > 1
-    assert 10 < ran.found.rest.checked <= 1500
+    assert 10 < ran.found.rest.checked <= 700
 
 
 def test_unless_it_must_not(copies: Copies) -> None:
-    fill(copies, 1500)
+    fill(copies, 700)
     ran = check(copies, rate=0.01, least=10, grows=False)
     assert (ran.verdict.status, ran.verdict.detail) == ("INCONCLUSIVE", "SampleTooSmall")
 

@@ -49,9 +49,9 @@ def test_one_part_is_known_whatever_its_size(data: bytes) -> None:
     assert says(multipart(data + b".", 8 * MIB), data)[0] is Says.DIFFERENT
 
 
-@pytest.mark.parametrize("part", [5 * MIB, 8 * MIB, 15 * MIB, 16 * MIB])
+@pytest.mark.parametrize("part", [5 * MIB, 8 * MIB])
 def test_parts_of_common_sizes_are_rebuilt(part: int) -> None:
-    data = bytes(range(256)) * (20 * MIB // 256) + b"tail"
+    data = bytes(range(256)) * (10 * MIB // 256) + b"tail"
     assert says(multipart(data, part), data) == (Says.EQUAL, Method.ETAG_PARTS)
 
 

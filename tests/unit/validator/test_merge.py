@@ -19,7 +19,7 @@ from tests.unit.validator.runs import Ran, check
 from tests.unit.validator.test_check import damage, fill
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), count=st.integers(2, 5))
 def test_shards_merge_to_the_report_of_one_run(copies: Copies, seed: int, count: int) -> None:
     dice = random.Random(seed)

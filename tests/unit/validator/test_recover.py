@@ -126,7 +126,7 @@ def test_more_to_put_away_than_allowed_is_refused(copies: Copies) -> None:
     assert ran.verdict.detail == "TooManyExtra"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_no_lost_update_and_no_resurrection_whatever_the_application_does(copies: Copies, seed: int) -> None:
     """The application saves, overwrites and deletes, both copies at a time, ahead of any request of ours."""

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certstorage.validator.sampling import Sampler, Shard, Window
@@ -14,6 +14,7 @@ from certstorage.validator.sampling import Sampler, Shard, Window
 KEYS = [f"certificates/2026/{number // 100:03}/cert_{number:05}.pdf" for number in range(5_000)]
 
 keys = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), unique=True, max_size=200)
+few = settings(max_examples=30)
 windows = st.builds(Window, st.floats(0, 1), st.integers(0, 10_000), st.sampled_from(["", "salt"]))
 
 
@@ -30,6 +31,7 @@ def offered(window: Window, least: int, some: list[str]) -> Sampler:
     return sampler
 
 
+@few
 @given(keys, windows, st.integers(1, 50), st.randoms(use_true_random=False))
 def test_order_does_not_matter(some: list[str], window: Window, least: int, order: random.Random) -> None:
     shuffled = list(some)
@@ -37,6 +39,7 @@ def test_order_does_not_matter(some: list[str], window: Window, least: int, orde
     assert offered(window, least, some).sample() == offered(window, least, shuffled).sample()
 
 
+@few
 @given(keys, windows, st.integers(1, 50))
 def test_a_sample_has_the_window_and_no_less_than_the_least(some: list[str], window: Window, least: int) -> None:
     sampler = offered(window, least, some)
@@ -45,6 +48,7 @@ def test_a_sample_has_the_window_and_no_less_than_the_least(some: list[str], win
     assert len(chosen(sampler)) == max(len(inside), min(least, len(some)))
 
 
+@few
 @given(keys, windows, st.integers(1, 50))
 def test_a_sample_is_all_keys_within_its_reach(some: list[str], window: Window, least: int) -> None:
     """So that a larger sample can be grown by reach alone, without remembering which keys were read."""
@@ -74,6 +78,7 @@ def test_windows_are_random_on_sequential_names() -> None:
     assert 0.4 < variance / (5_000 * 0.05 * 0.95) < 2.0
 
 
+@few
 @given(keys, st.integers(1, 8))
 def test_every_key_belongs_to_one_shard(some: list[str], count: int) -> None:
     for key in some:
