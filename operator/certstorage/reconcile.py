@@ -215,6 +215,8 @@ class Reconciler:
     def _taught(self, snapshot: Snapshot, lesson: Lesson | None) -> Snapshot:
         """The snapshot with the signals, and with what acting taught about this very Deployment."""
         target = snapshot.seen.target
+        if not isinstance(target, Problem):
+            self.registry.saw(snapshot.policy.namespace, snapshot.policy.spec.target.name, target.resource_version)
         seen = replace(snapshot.seen, signals=self.source.signals(snapshot.policy, _judged_template(target)))
         if lesson is not None and not isinstance(target, Problem) and target.uid == lesson.target_uid:
             seen = _taught(seen, lesson)

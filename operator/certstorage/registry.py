@@ -23,6 +23,7 @@ class Registry:
     def __init__(self) -> None:
         self._policies: dict[Key, Policy] = {}
         self._targets: dict[Key, set[Key]] = defaultdict(set)
+        self._versions: dict[Key, str] = {}
         self._buckets: dict[tuple[str, str], list[tuple[str, Key]]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[Policy]:
@@ -60,6 +61,7 @@ class Registry:
         targets.discard(key)
         if not targets:
             del self._targets[_target(policy)]
+            self._versions.pop(_target(policy), None)
         bucket.pop(bisect_left(bucket, (policy.spec.storage.prefix, key)))
         if not bucket:
             del self._buckets[_bucket(policy)]
@@ -68,6 +70,15 @@ class Registry:
     def of_target(self, namespace: str, name: str) -> tuple[Key, ...]:
         """The policies that care for this Deployment."""
         return tuple(self._targets.get((namespace, name), ()))
+
+    def saw(self, namespace: str, name: str, resource_version: str) -> None:
+        """A pass has read this Deployment at this version."""
+        if (namespace, name) in self._targets:
+            self._versions[namespace, name] = resource_version
+
+    def seen(self, namespace: str, name: str) -> str:
+        """The version of a Deployment that a pass read last; empty when none did."""
+        return self._versions.get((namespace, name), "")
 
     def neighbours(self, policy: Policy) -> Neighbours:
         """Who stands against this policy: an older one on the same Deployment, any other on the same objects."""

@@ -67,8 +67,10 @@ class Wakes:
             self._wake((body["metadata"]["namespace"], name))
 
     def deployment(self, body: Body) -> None:
-        """A Deployment changed: wake the policies that care for it."""
+        """A Deployment was listed or changed: wake the policies that care for it, if no pass has read this version."""
         metadata = body["metadata"]
+        if self._registry.seen(metadata["namespace"], metadata["name"]) == metadata["resourceVersion"]:
+            return
         for key in self._registry.of_target(metadata["namespace"], metadata["name"]):
             self._wake(key)
 

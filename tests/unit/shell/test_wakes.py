@@ -64,9 +64,25 @@ def test_jobs_requests_and_deployments_wake_whom_they_concern(wakes: Wakes, woke
     wakes.job({"metadata": {"namespace": NAMESPACE}})
     wakes.request({"metadata": {"namespace": NAMESPACE}, "spec": {"policyName": POLICY}})
     wakes.request({"metadata": {"namespace": NAMESPACE}})
-    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": TARGET}})
-    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": "another"}})
+    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": TARGET, "resourceVersion": "5"}})
+    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": "another", "resourceVersion": "5"}})
     assert woken == [KEY] * 3
+
+
+def test_a_version_of_a_deployment_that_a_pass_has_read_is_no_news(woken: list[Key]) -> None:
+    registry = Registry()
+    wakes = Wakes(registry, woken.append)
+    wakes.policy(None, stored())
+    woken.clear()
+    registry.saw(NAMESPACE, TARGET, "5")
+    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": TARGET, "resourceVersion": "5"}})
+    assert woken == []
+    wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": TARGET, "resourceVersion": "6"}})
+    assert woken == [KEY]
+    registry.saw(NAMESPACE, "nobody's", "7")
+    assert registry.seen(NAMESPACE, "nobody's") == ""
+    registry.drop(KEY)
+    assert registry.seen(NAMESPACE, TARGET) == ""
 
 
 def test_a_policy_that_cannot_be_read_is_left_to_its_pass(wakes: Wakes, woken: list[Key]) -> None:
