@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ class RulesAnswer:
     """What the rules API says of our alerts."""
 
     rules: Mapping[str, RuleSeen]
-    alerts: Mapping[Workload, tuple[AlertSeen, ...]]
+    alerts: Mapping[Workload, Sequence[AlertSeen]]
     watchdog: Watchdog | None
 
     @property
@@ -150,7 +150,7 @@ def _rules(data: dict[str, Any]) -> RulesAnswer:
                 rules[name] = _worse(rules.get(name), seen)
             if name in OUR_ALERTS:
                 _collect(name, rule, alerts)
-    return RulesAnswer(rules, {workload: tuple(found) for workload, found in alerts.items()}, watchdog)
+    return RulesAnswer(rules, alerts, watchdog)
 
 
 def _rule(name: str, rule: dict[str, Any], group: dict[str, Any]) -> RuleSeen:
@@ -174,29 +174,35 @@ def _worse(one: RuleSeen | None, other: RuleSeen) -> RuleSeen:
 
 
 def _collect(name: str, rule: dict[str, Any], alerts: dict[Workload, list[AlertSeen]]) -> None:
+    """Add a rule's alerts to their workloads'. Written out in one loop: there may be ten thousand."""
     for alert in _alerts(name, rule):
-        labels, told = _of(alert, "labels", dict), alert.get("annotations")
-        state, namespace, deployment = alert.get("state"), labels.get("namespace"), labels.get("deployment")
-        if state not in (FIRING, PENDING):
-            raise _OddError(f"an alert of {name} is {str(state)[:40]!r}")
-        since = _time(alert.get("activeAt"))
-        if not isinstance(namespace, str) or not isinstance(deployment, str):
+        get = alert.get
+        state, labels = get("state"), get("labels")
+        if (state != FIRING and state != PENDING) or type(labels) is not dict:  # noqa: PLR1714
+            raise _OddError(f"an alert of {name} has no labels, or is {str(state)[:40]!r}")
+        since, told = _time(get("activeAt")), get("annotations")
+        namespace, deployment, severity = labels.get("namespace"), labels.get("deployment"), labels.get("severity")
+        if type(namespace) is not str or type(deployment) is not str:
             continue  # for no workload: nobody's
-        severity, summary = labels.get("severity"), told.get("summary") if isinstance(told, dict) else None
+        summary = told.get("summary") if type(told) is dict else None
         seen = AlertSeen(
             name,
             state,
             since,
-            _value(alert.get("value")),
-            severity if isinstance(severity, str) else "",
-            summary[:_ERROR_CHARACTERS] if isinstance(summary, str) else "",
+            _value(get("value")),
+            severity if type(severity) is str else "",
+            summary[:_ERROR_CHARACTERS] if type(summary) is str else "",
         )
-        alerts.setdefault((namespace, deployment), []).append(seen)
+        found = alerts.get((namespace, deployment))
+        if found is None:
+            alerts[namespace, deployment] = [seen]
+        else:
+            found.append(seen)
 
 
 def _alerts(name: str, rule: dict[str, Any]) -> list[dict[str, Any]]:
     found = rule.get("alerts") or []  # null where 3.x leaves them out
-    if not isinstance(found, list) or not all(isinstance(alert, dict) for alert in found):
+    if not isinstance(found, list) or set(map(type, found)) - {dict}:
         raise _OddError(f"the alerts of {name} are no list of objects")
     return found
 
@@ -233,8 +239,12 @@ def _vector(data: dict[str, Any]) -> tuple[Point, ...]:
 
 def _value(text: object) -> float | None:
     """A number written as text; None when it is none, or not finite."""
-    if not isinstance(text, str):
-        return None
+    return _parsed_number(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed_number(text: str) -> float | None:
+    """Alerts that fire together have much the same value."""
     try:
         value = float(text)
     except ValueError:
