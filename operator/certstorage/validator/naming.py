@@ -25,7 +25,7 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
     """Fill in the causes and the pattern of the mismatches in `found`."""
     if not any(found.mismatches()):
         return
-    if len(found.rest.mismatches):
+    if len(found.rest.mismatches) and found.rest.sampled().population > found.rest.checked:
         _expand(context, care, found)
     for settled in (found.at_risk, found.rest, found.expanded):
         settled.mismatches = _with_swaps(settled.mismatches, context)

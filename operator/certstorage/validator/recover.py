@@ -7,7 +7,7 @@ looked at, mended, looked at again → a sample of the rest → verdict.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from certstorage.validator.census import Counts, Row, census
@@ -17,7 +17,7 @@ from certstorage.validator.guards import Limits
 from certstorage.validator.keylist import KeyList
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.marks import Marks
-from certstorage.validator.mender import Mender
+from certstorage.validator.mender import Act, Mender
 from certstorage.validator.naming import name
 from certstorage.validator.probe import probe
 from certstorage.validator.reading import Reading, read_sample
@@ -94,7 +94,13 @@ def recover(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict
     else:
         verdict = read_sample(context, plan.reading, sampler, found, marks=marks, rest=rest)
     name(context, plan.reading.care, found)
-    return verdict
+    return replace(verdict, message=f"{verdict.message}; {_done(found)}")
+
+
+def _done(found: Found) -> str:
+    """What was mended and what was looked at, in one line."""
+    mended = f"{found.acted(Act.UPLOADED)} uploaded, {found.acted(Act.QUARANTINED)} put away"
+    return f"{mended}; {found.at_risk.checked} at risk and {found.rest.checked} others read"
 
 
 def _at_risk(row: Row, plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Outcome
-from certstorage.validator.found import Found
+from certstorage.validator.found import Found, Settled
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.mender import Mender
 from certstorage.validator.probe import probe
@@ -32,15 +32,23 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Mending:
+    """Which mismatches are mended, how many in one run at most, and where."""
+
+    outcomes: frozenset[Outcome]
+    most: int
+    care: Care
+    own_prefix: str
+    quarantine: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a repair is asked to do. Without `apply` nothing is written: the report says what would be."""
 
     named: Named
     apply: bool
-    most: int
-    care: Care
-    own_prefix: str
-    quarantine: str
+    mending: Mending
 
 
 def fetched(place: str, settings: Settings, store: Store) -> bytes:
@@ -94,25 +102,43 @@ def repair(context: Context, plan: Plan, found: Found) -> Verdict:
     if found.counts.local < _SHRUNKEN * plan.named.local:
         files = f"{found.counts.local} files, {plan.named.local} when the report was written"
         return unknown("LocalTreeShrunken", f"the local tree holds {files}: wrong mount?")
-    mender = _mender(context, plan, found)
+    mender = _mender(context, plan.mending, found) if plan.apply else None
     if isinstance(mender, Verdict):
         return mender
-    keys = list(islice(plan.named.keys, plan.most))
+    keys = list(islice(plan.named.keys, plan.mending.most))
     found.at_risk.keys = len(keys)
     context.progress.phase("repair", len(keys))
-    settle(keys, context, plan.care, found.at_risk, mender=mender)
+    settle(keys, context, plan.mending.care, found.at_risk, mender=mender)
     return _judge(plan, found, len(plan.named.keys) - len(keys))
 
 
-def _mender(context: Context, plan: Plan, found: Found) -> Mender | Verdict | None:
-    if not plan.apply:
-        return None
-    found.probe = probe(context.store, plan.own_prefix, rounds=1, interval_seconds=0, wait=context.wait)
+def mend_found(context: Context, mending: Mending, found: Found) -> None:
+    """Mend what a check has just found; its verdict stands, the report tells what was done.
+
+    Raises:
+        StoreError: a fault every request meets.
+        Cancelled: asked to stop.
+    """
+    keys = [look.key for look in found.mismatches() if look.outcome in mending.outcomes][: mending.most]
+    if not keys:
+        return
+    mender = _mender(context, mending, found)
+    if isinstance(mender, Verdict):
+        context.progress.say(f"nothing is repaired: {mender.message}")
+        return
+    context.progress.phase("repair", len(keys))
+    result = Settled(keys=len(keys))
+    settle(keys, context, mending.care, result, mender=mender)
+    found.at_risk.acts, found.at_risk.done = result.acts, result.done
+
+
+def _mender(context: Context, mending: Mending, found: Found) -> Mender | Verdict:
+    found.probe = probe(context.store, mending.own_prefix, rounds=1, interval_seconds=0, wait=context.wait)
     if not found.probe.ok:
         return unknown("ProbeFailed", f"the canary failed: {found.probe.failures[-1]}")
     if not found.probe.conditional_put:
         return unknown("NoConditionalWrites", "the endpoint ignores If-Match: an upload could undo a newer write")
-    return Mender(context.tree, context.store, plan.quarantine, found.probe.conditional_delete)
+    return Mender(context.tree, context.store, mending.quarantine, found.probe.conditional_delete)
 
 
 def _judge(plan: Plan, found: Found, left: int) -> Verdict:

@@ -29,14 +29,14 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert leave(command, "--help") == 0
     said = capsys.readouterr().out
-    assert f"Example: s3-backfill-validator {command}" in said
+    assert f"example:\n  s3-backfill-validator {command}" in said
     assert "--" in said
 
 
 def test_help_names_commands_and_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert leave("--help") == 0
     said = capsys.readouterr().out
-    for word in ("check", "recover", "reconcile", "repair", "probe", "merge", "Exit codes", "CERT_S3_BUCKET"):
+    for word in ("check", "recover", "reconcile", "repair", "probe", "merge", "exit codes", "CERT_S3_BUCKET"):
         assert word in said
 
 
@@ -48,7 +48,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "Usage"),
+        ((), "usage"),
         (("--sample-rate", "0.01"), "CERT_S3_BUCKET"),
         (("check", "--bucket", "b"), "CERT_LOCAL_PATH"),
         (("check", "--sample-rate", "2"), "sample-rate"),

@@ -41,7 +41,8 @@ def named(copies: Copies, report: Path, *, outcomes: frozenset[Outcome] = UPLOAD
 
 
 def repair(copies: Copies, found: repairing.Named, *, apply: bool = True, most: int = 100) -> tuple[Verdict, Found]:
-    plan = repairing.Plan(found, apply, most, Care(5), OWN, f"{OWN}quarantine/now/")
+    mending = repairing.Mending(UPLOADS, most, Care(5), OWN, f"{OWN}quarantine/now/")
+    plan = repairing.Plan(found, apply, mending)
     result = Found()
     return repairing.repair(copies.context, plan, result), result
 
@@ -130,3 +131,16 @@ def test_a_report_in_the_bucket_is_read_from_there(copies: Copies, report: Path)
 def test_a_report_that_is_nowhere_is_wrong_usage(copies: Copies, place: str) -> None:
     with pytest.raises(UsageError, match=place):
         repairing.fetched(place, Settings("bucket", PREFIX, copies.root), copies.store)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "uploaded"),
+    [({Outcome.MISSING}, 2), ({Outcome.DIFFERENT}, 1), (set(UPLOADS), 3), ({Outcome.EXTRA}, 0)],
+)
+def test_a_check_may_mend_what_it_found(copies: Copies, report: Path, outcomes: set[Outcome], uploaded: int) -> None:
+    assert report.exists()
+    ran = check(copies)
+    mending = repairing.Mending(frozenset(outcomes), 100, Care(5), OWN, f"{OWN}quarantine/now/")
+    repairing.mend_found(copies.context, mending, ran.found)
+    assert (ran.verdict.status, ran.found.acted(Act.UPLOADED)) == ("FAIL", uploaded)
+    assert len(list(check(copies).found.mismatches())) == 4 - uploaded - (outcomes == {Outcome.EXTRA})
