@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -45,8 +46,8 @@ class Options:
     context: str = ""
 
 
-Watch = Callable[[Wakes, ApiClient, Config], Awaitable[None]]
-"""Feeds the wakes for ever, until cancelled."""
+WatchWith = Callable[[ApiClient, Wakes, tuple[str, ...]], Awaitable[None]]
+"""A watch that logs in as our own client does."""
 
 
 def _server(name: str, server: PrometheusServer) -> Server:
@@ -76,7 +77,7 @@ def _signals(config: Config, session: ClientSession) -> MakeSource:
     return make
 
 
-async def serve(config: Config, options: Options, decide: Decide, watch: Watch) -> None:
+async def serve(config: Config, options: Options, decide: Decide, watch: WatchWith) -> None:
     """Run until asked to stop.
 
     Losing the Lease is no end: an API server that is away for long must not find the operator in a restart back-off.
@@ -109,7 +110,7 @@ async def serve(config: Config, options: Options, decide: Decide, watch: Watch) 
                     heart=heart,
                 )
                 leader.append(shell)
-                await shell.lead(lambda wakes: watch(wakes, api, config))
+                await shell.lead(functools.partial(watch, api))
         finally:
             leader.clear()
             telemetry.leading.set(0)

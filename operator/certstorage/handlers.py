@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -30,6 +31,7 @@ from certstorage.config import Config, InvalidConfigError, load
 from certstorage.logs import LogFormat, set_up
 from certstorage.runbook.decide import decide
 from certstorage.wakes import Wakes
+from certstorage.watching import EVERYWHERE
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -114,20 +116,18 @@ def settings() -> kopf.OperatorSettings:
     return found
 
 
-async def watch(wakes: Wakes, api: ApiClient, config: Config, listen: Callable[[], None]) -> None:
-    """Watch until cancelled. `listen` takes the signals back, which kopf makes its own.
+async def watch(listen: Callable[[], None], api: ApiClient, wakes: Wakes, namespaces: tuple[str, ...]) -> None:
+    """Watch these namespaces until cancelled. `listen` takes the signals back, which kopf makes its own.
 
     kopf's own way to run its tasks takes every task of the loop for one of them, and gives ours five seconds at the
     end; so its tasks are run here.
     """
-    if config.namespaces is not None and not config.namespaces:
-        await asyncio.get_running_loop().create_future()
     tasks = await kopf.spawn_tasks(
         registry=handlers(wakes, api.configuration),
         settings=settings(),
         standalone=True,
-        clusterwide=config.namespaces is None,
-        namespaces=config.namespaces or (),
+        clusterwide=EVERYWHERE in namespaces,
+        namespaces=[] if EVERYWHERE in namespaces else namespaces,
     )
     listen()
     try:
@@ -149,10 +149,7 @@ async def run(config: Config, options: Options) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, serving.cancel)
 
-    async def watching(wakes: Wakes, api: ApiClient, served: Config) -> None:
-        await watch(wakes, api, served, listen)
-
-    serving = asyncio.ensure_future(serve(config, options, decide, watching))
+    serving = asyncio.ensure_future(serve(config, options, decide, functools.partial(watch, listen)))
     listen()
     try:
         await serving

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from certstorage.api.alerts import Alert
 from certstorage.board import AlertBoard
-from certstorage.cluster.port import POLICIES, Cluster, ClusterError, Json
+from certstorage.cluster.port import Cluster
 from certstorage.health import Heart
 from certstorage.ports import Decide, Settings, SignalSource
 from certstorage.reconcile import Reconciler, utc_now
@@ -19,13 +19,11 @@ from certstorage.registry import Key, Registry
 from certstorage.signals.alertmanager import INTERVAL
 from certstorage.telemetry import Telemetry
 from certstorage.wakes import Wakes
+from certstorage.watching import STEADY, Pace, Watch, Watcher
 from certstorage.workqueue import Outcome, WorkQueue
 
 WORKERS = 64
 """Passes at once: 16 took twice as long for a mass flip (measured)."""
-LIST_SECONDS = 300.0
-"""Between two lists of all policies, which find what the watch missed."""
-LIST_RETRY_SECONDS = 2.0
 GATHER_SECONDS = 0.2
 """After a change of the alerts, so that a mass outage is told in few posts."""
 POLL_SILENCE_SECONDS = 120.0
@@ -69,11 +67,13 @@ class Shell:
         namespaces: tuple[str, ...] | None,
         telemetry: Telemetry,
         heart: Heart,
+        pace: Pace = STEADY,
     ) -> None:
-        self.cluster, self.namespaces, self.telemetry, self.heart = cluster, namespaces, telemetry, heart
+        self.cluster, self.telemetry, self.heart = cluster, telemetry, heart
         self.registry, self.queue = Registry(), WorkQueue[Key]()
         self.board, self._news, self._post = AlertBoard(self._alerts_changed), asyncio.Event(), post
         self.wakes = Wakes(self.registry, self.queue.wake)
+        self.watcher = Watcher(cluster, self.wakes, namespaces, telemetry.watch_failures.inc, pace=pace)
         self.source = make_source(self.registry, self._wake_urgently, self._polled)
         self.reconciler = Reconciler(
             cluster, self.source, decide, settings, self.registry, self.board, telemetry, self.queue.wake
@@ -86,15 +86,15 @@ class Shell:
     def _alerts_changed(self) -> None:
         self._news.set()
 
-    async def lead(self, watch: Callable[[Wakes], Awaitable[None]]) -> None:
+    async def lead(self, watch: Watch) -> None:
         """List, then watch, poll and reconcile until cancelled. Any part that dies ends all."""
-        await self._first_list()
+        await self.watcher.list()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run(self._work, workers=WORKERS))
-            group.create_task(self._list_again())
+            group.create_task(self.watcher.list_again())
             group.create_task(self.source.run())
             group.create_task(self._tell())
-            await watch(self.wakes)
+            group.create_task(self.watcher.watch(watch))
 
     def _polled(self) -> None:
         self.telemetry.evaluation()
@@ -122,28 +122,3 @@ class Shell:
         finally:
             self.telemetry.pass_seconds.observe(time.perf_counter() - begun)
             self.telemetry.queue_depth.set(self.queue.schedule.depth)
-
-    async def _first_list(self) -> None:
-        """Know every policy before the first pass: who is older decides who may act."""
-        while True:
-            try:
-                self.wakes.listed(await self._all_policies())
-            except ClusterError as error:
-                log.warning("policies cannot be listed: %s", error)
-                await asyncio.sleep(LIST_RETRY_SECONDS)
-            else:
-                return
-
-    async def _list_again(self) -> None:
-        """The watch misses deletions that happen while it is down."""
-        while True:
-            await asyncio.sleep(LIST_SECONDS)
-            await self._first_list()
-
-    async def _all_policies(self) -> dict[Key, Json]:
-        namespaces = ("",) if self.namespaces is None else self.namespaces
-        found: dict[Key, Json] = {}
-        for namespace in namespaces:
-            for body in await self.cluster.list(POLICIES, namespace):
-                found[body["metadata"]["namespace"], body["metadata"]["name"]] = body
-        return found

@@ -65,6 +65,9 @@ class Telemetry:
         )
         self.leading = Gauge("certstorage_leading", "1 while this process leads.", registry=self.registry)
         self.queue_depth = Gauge("certstorage_queue_depth", "Policies that wait for a pass.", registry=self.registry)
+        self.watch_failures = Counter(
+            "certstorage_watch_failures", "Times the watch broke down and began again.", registry=self.registry
+        )
         self.passes = Counter(
             "certstorage_passes", "Passes over policies, by how they ended.", ["result"], registry=self.registry
         )

@@ -31,8 +31,8 @@ JSON_PATCH = "application/json-patch+json"
 PAGE = 500
 """Objects asked for in one page of a list."""
 CALL_TIMEOUT_SECONDS = 10.0
-CONNECTIONS = 128
-"""More than the workers of the queue, so that no flip waits for a connection."""
+CONNECTIONS = 64
+"""As many as the queue has workers. After a quiet time each costs a TLS handshake, so a flip does not ask for two."""
 
 _BY_STATUS: dict[int, type[ClusterError]] = {
     400: UnprocessableError,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from certstorage.api.alerts import Alert
@@ -15,7 +17,6 @@ from certstorage.api.policy import Policy
 from certstorage.api.signals import FallbackSample, SignalSet
 from certstorage.cluster.client import ApiCluster, login
 from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, Cluster, Json, NotFoundError
-from certstorage.config import Config
 from certstorage.handlers import watch
 from certstorage.health import Heart
 from certstorage.ports import Settings
@@ -23,6 +24,7 @@ from certstorage.registry import Key, Registry
 from certstorage.runbook.decide import decide
 from certstorage.shell import Shell
 from certstorage.telemetry import Telemetry
+from certstorage.watching import STEADY, Pace
 from tests.cluster import ControlPlane
 from tests.component.shell.kubelet import Kubelet
 from tests.fakes.scene import ALLOWED, POLICY, READ, TARGET, claim_body, deployment_body, healthy, policy_body
@@ -100,12 +102,20 @@ class Stage:
                 await self.cluster.create(resource, self.namespace, {**_kind(resource), **here})
 
     @asynccontextmanager
-    async def operator(self, wrap: Callable[[Cluster], Cluster] = lambda cluster: cluster) -> AsyncIterator[Shell]:
-        """An operator that leads until the context ends; with its own connections, and without memory."""
-        api = await login(kubeconfig_path=str(self.plane.kubeconfig))
+    async def operator(
+        self,
+        wrap: Callable[[Cluster], Cluster] = lambda cluster: cluster,
+        *,
+        kubeconfig: Path | None = None,
+        namespaces: tuple[str, ...] = (),
+        pace: Pace = STEADY,
+    ) -> AsyncIterator[Shell]:
+        """An operator that leads until the context ends; with its own connections, and without memory.
+
+        It serves this namespace as administrator, unless told otherwise.
+        """
+        api = await login(kubeconfig_path=str(kubeconfig or self.plane.kubeconfig))
         mine = ApiCluster(api)
-        namespaces = (self.namespace,)
-        config = Config(prometheus={}, validator_image="validator:1", namespaces=namespaces)
 
         def make(*arguments: Any) -> Prometheus:
             self.source = Prometheus(*arguments)
@@ -117,11 +127,12 @@ class Stage:
             decide,
             Settings("validator:1", ALLOWED, "component-test"),
             self._post,
-            namespaces=namespaces,
+            namespaces=namespaces or (self.namespace,),
             telemetry=self.telemetry,
             heart=Heart(),
+            pace=pace,
         )
-        leading = asyncio.ensure_future(shell.lead(lambda wakes: watch(wakes, api, config, lambda: None)))
+        leading = asyncio.ensure_future(shell.lead(functools.partial(watch, lambda: None, api)))
         try:
             yield shell
         finally:
