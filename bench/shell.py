@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -91,35 +91,32 @@ async def fill(cluster: ApiCluster, policies: int) -> None:
     await each(range(policies), make)
 
 
-def patches(audit: Path, offset: int, prefix: str) -> dict[str, float]:
-    """When each Deployment whose name starts so was first patched: Unix seconds of the API server's answer."""
-    found: dict[str, float] = {}
+def audited(audit: Path, offset: int, *words: bytes) -> Iterator[Json]:
+    """The answered requests since then whose line has all these words; a line still being written is left out."""
     with audit.open("rb") as log:
         log.seek(offset)
         for line in log:
-            if b'"verb":"patch"' not in line or b'"deployments"' not in line:
-                continue
-            event = json.loads(line)
-            name = event["objectRef"].get("name", "")
-            if (
-                event["stage"] == "ResponseComplete"
-                and event["responseStatus"]["code"] == 200
-                and name.startswith(prefix)
-            ):
-                found.setdefault(name, datetime.fromisoformat(event["stageTimestamp"]).timestamp())
+            if line.endswith(b"\n") and b'"ResponseComplete"' in line and all(word in line for word in words):
+                yield json.loads(line)
+
+
+def patches(audit: Path, offset: int, prefix: str) -> dict[str, float]:
+    """When each Deployment whose name starts so was first patched: Unix seconds of the API server's answer."""
+    found: dict[str, float] = {}
+    for event in audited(audit, offset, b'"verb":"patch"', b'"deployments"'):
+        name = event["objectRef"].get("name", "")
+        if event["responseStatus"]["code"] == 200 and name.startswith(prefix):
+            found.setdefault(name, datetime.fromisoformat(event["stageTimestamp"]).timestamp())
     return found
 
 
 def writes(audit: Path, offset: int) -> dict[str, int]:
     """Writes to the API server since then, by resource."""
     found: dict[str, int] = {}
-    with audit.open("rb") as log:
-        log.seek(offset)
-        for line in log:
-            event = json.loads(line)
-            if event["verb"] in ("create", "update", "patch", "delete") and event["stage"] == "ResponseComplete":
-                resource = event["objectRef"]["resource"]
-                found[resource] = found.get(resource, 0) + 1
+    for event in audited(audit, offset):
+        if event["verb"] in ("create", "update", "patch", "delete"):
+            resource = event["objectRef"]["resource"]
+            found[resource] = found.get(resource, 0) + 1
     return found
 
 
@@ -245,7 +242,7 @@ class Bench:
 
 async def run(plane: ControlPlane, policies: int) -> dict[str, Any]:
     """Everything, in the order of the budgets."""
-    cluster = ApiCluster(await login(kubeconfig_path=str(plane.kubeconfig)))
+    cluster = ApiCluster(await login(kubeconfig_path=str(plane.kubeconfig)), timeout_seconds=120)
     async with served_prometheus(workload(index) for index in range(policies)) as prometheus:
         say(f"making {policies} policies")
         await fill(cluster, policies)
