@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from certstorage.api.conditions import ConditionStatus, ConditionType
 from certstorage.api.decision import Decision
 from certstorage.api.env import FlagState
-from certstorage.api.hold import ReadsPhase
+from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.observed import JobPhase, Problem
 from certstorage.api.policy import Policy
 from certstorage.api.status import ReadsFrom, ReadsStatus, Status
@@ -36,6 +36,7 @@ class PolicyFacts:
     held: bool
     blocked_reason: str = ""
     blocked_since: float = 0.0
+    sweep_deadline: float | None = None
     mismatch_percent: float | None = None
     mismatch_at: float = 0.0
 
@@ -53,10 +54,11 @@ class Telemetry:
 
     def __init__(self, version: str, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._facts: dict[Key, PolicyFacts] = {}
+        self.facts: dict[Key, PolicyFacts] = {}
+        """What the last pass over each policy found: what its metrics are made of."""
         self._memory: dict[Key, Memory] = {}
         self.registry = CollectorRegistry()
-        self.registry.register(PolicyCollector(self._facts))
+        self.registry.register(PolicyCollector(self.facts))
         Gauge("certstorage_operator_info", "The operator; 1.", ["version"], registry=self.registry).labels(version).set(
             1
         )
@@ -122,7 +124,7 @@ class Telemetry:
         key = snapshot.policy.key
         memory = self._memory.setdefault(key, Memory())
         self.passes.labels("done").inc()
-        self._facts[key] = _facts(snapshot, decision)
+        self.facts[key] = _facts(snapshot, decision)
         target = snapshot.seen.target
         hold = None if isinstance(target, Problem) else target.hold
         reverts = hold.reverts if hold is not None else 0
@@ -141,7 +143,7 @@ class Telemetry:
 
     def forget(self, key: Key) -> None:
         """The policy is gone, and its metrics with it."""
-        self._facts.pop(key, None)
+        self.facts.pop(key, None)
         self._memory.pop(key, None)
 
     def text(self) -> bytes:
@@ -176,6 +178,7 @@ def _facts(snapshot: Snapshot, decision: Decision) -> PolicyFacts:
         held=hold is not None and hold.reads is not ReadsPhase.NONE,
         blocked_reason=asked.reason if blocked and asked is not None else "",
         blocked_since=asked.last_transition.timestamp() if blocked and asked is not None else 0.0,
+        sweep_deadline=_sweep_deadline(hold),
         mismatch_percent=percent,
         mismatch_at=at,
     )
@@ -183,6 +186,13 @@ def _facts(snapshot: Snapshot, decision: Decision) -> PolicyFacts:
 
 def _labels(policy: Policy) -> tuple[str, str, str]:
     return policy.namespace, policy.name, policy.spec.signals.workload or policy.spec.target.name
+
+
+def _sweep_deadline(hold: Hold | None) -> float | None:
+    """When the replicas that a sweep holds must be back; None while it holds none."""
+    if hold is None or hold.replicas is None or hold.restore_by is None:
+        return None
+    return hold.restore_by.timestamp()
 
 
 def _mismatch(status: Status) -> tuple[float | None, float]:
@@ -234,6 +244,11 @@ class PolicyCollector(Collector):
             if one.blocked_reason:
                 blocked.add_metric([*one.labels, one.blocked_reason], one.blocked_since)
         yield blocked
+        yield _gauge(
+            names.METRIC_SWEEP_DEADLINE,
+            "By when the replicas that a sweep holds must be back, while it holds them.",
+            ((f, f.sweep_deadline) for f in every if f.sweep_deadline is not None),
+        )
         rated = [(f, f.mismatch_percent) for f in every if f.mismatch_percent is not None]
         yield _gauge(names.METRIC_MISMATCH, "Mismatch rate of the last receipt, in percent.", rated)
         yield _gauge(names.METRIC_MISMATCH_TIME, "When that receipt was made.", ((f, f.mismatch_at) for f, _ in rated))

@@ -11,7 +11,7 @@ from typing import TypeVar
 from certstorage.api.conditions import Condition, ConditionType, read_conditions
 from certstorage.api.reading import Fields, InvalidFieldError, percent, rfc3339, rfc3339_milli
 from certstorage.api.receipt import Receipt
-from certstorage.api.signals import Signal
+from certstorage.api.signals import Signal, SignalName
 
 T = TypeVar("T")
 
@@ -186,12 +186,16 @@ def _milli(value: datetime | None) -> str | None:
     return None if value is None else rfc3339_milli(value)
 
 
+def _value(name: SignalName, value: float) -> str:
+    return f"{value * 1000:.0f}ms" if name is SignalName.GET_SLOW else percent(value)
+
+
 def _signal(signal: Signal) -> dict[str, object]:
     fields = _drop_none(
         {
             "name": signal.name.value,
             "verdict": signal.verdict.value,
-            "value": None if signal.value is None else percent(signal.value),
+            "value": None if signal.value is None else _value(signal.name, signal.value),
             "since": _when(signal.since),
             "reason": signal.reason,
             "message": signal.message[:256],

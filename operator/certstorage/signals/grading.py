@@ -31,6 +31,13 @@ class Interest:
     replica_set: ReplicaSet | None = None
 
 
+_UNITS: Final[Mapping[SignalName, float | None]] = {
+    SignalName.MISMATCH: 0.01,  # exported in percent, as the runbook names it
+    SignalName.BLACK_HOLE: None,  # requests in flight: in the summary
+    SignalName.METRICS: None,
+}
+"""What turns an alert's value into the signal's: 1 where it is not named, None where it is no ratio and not shown."""
+_LONGEST_SECONDS: Final = 3600.0
 _NOTHING: Final = Fact(0)
 
 
@@ -159,7 +166,7 @@ class _Grading:
         worst = min(alerts, key=lambda one: (one.state != FIRING, one.severity != "critical"))
         reason = "AlertFiring" if worst.state == FIRING else "AlertPendingAgain"
         text = worst.summary or f"{worst.name} is firing"
-        return Signal(self.name, Verdict.FIRING, worst.value, worst.active_at, reason, text)
+        return Signal(self.name, Verdict.FIRING, _in_unit(self.name, worst.value), worst.active_at, reason, text)
 
     # --- quiet, but is it to be believed?
 
@@ -251,6 +258,15 @@ class _Grading:
             Verdict.IDLE: ("NoTraffic", "nothing to judge by: no traffic"),
         }.get(verdict, ("NotProven", "quiet, but not proven: " + "; ".join(missing)))
         return Signal(self.name, verdict, value, None, reason, text, missing)
+
+
+def _in_unit(name: SignalName, value: float | None) -> float | None:
+    """An alert's value as a ratio between 0 and 1, seconds for GetSlow; None when it cannot be one."""
+    unit = _UNITS.get(name, 1.0)
+    if value is None or unit is None:
+        return None
+    most = _LONGEST_SECONDS if name is SignalName.GET_SLOW else 1.0
+    return value * unit if 0 <= value * unit <= most else None
 
 
 def _fallback(sample: Sample, replica_set: ReplicaSet | None) -> FallbackSample | None:

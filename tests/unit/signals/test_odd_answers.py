@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from certstorage.api.env import FlagState
 from certstorage.api.signals import SignalName, SignalSet, Verdict
 from certstorage.signals.failures import Failure, Trouble
 from certstorage.signals.grading import grade
 from certstorage.signals.names import WATCHDOG
+from tests.unit.runbook.world import World, make_policy
 from tests.unit.signals.conftest import HEALTHY, INTEREST, NOW, Prometheus, alert, point, stamp
 
 Edit = Callable[[Any], Any]
@@ -242,12 +244,50 @@ async def test_nothing_odd_is_proof(prometheus: Prometheus, case: str) -> None:
     quiet = await graded(prometheus)
     for name in SignalName:
         signal = quiet[name]
-        assert signal.verdict in (Verdict.UNKNOWN, Verdict.CLEAR_UNPROVEN, Verdict.IDLE)
+        assert signal.verdict in (Verdict.UNKNOWN, Verdict.CLEAR_UNPROVEN)
         assert signal.reason.isalnum()
         assert signal.reason[0].isupper()
         assert signal.message
         assert "\n" not in signal.message
         assert len(signal.message) < 600
+
+
+async def held_local(prometheus: Prometheus) -> World:
+    """An outage was seen and reads are local; the way back opens after one second of proof."""
+    world = World(make_policy(recovery={"holdSeconds": 1}))
+    prometheus.alerts = [alert("CertS3Outage", since=NOW)]
+    await go_on(world, prometheus)
+    assert world.read_is(FlagState.FALSE)
+    prometheus.alerts = []
+    return world
+
+
+async def go_on(world: World, prometheus: Prometheus) -> None:
+    """Half a minute: polls, and passes on what they say."""
+    for _ in range(6):
+        prometheus.later(5)
+        world.now = prometheus.now
+        world.signals = grade(await prometheus.poll(), INTEREST, world.signals, prometheus.now)
+        world.settle()
+
+
+async def test_the_way_back_opens_on_sound_answers(prometheus: Prometheus) -> None:
+    world = await held_local(prometheus)
+    await go_on(world, prometheus)
+    assert world.jobs
+
+
+@pytest.mark.parametrize("case", CORPUS)
+async def test_nothing_odd_turns_anything_on(prometheus: Prometheus, case: str) -> None:
+    world = await held_local(prometheus)
+    odd(prometheus, case)
+    await go_on(world, prometheus)
+    assert world.read_is(FlagState.FALSE)
+    assert not world.jobs
+
+    calm = World()
+    await go_on(calm, prometheus)
+    assert calm.writes == []
 
 
 async def test_a_watchdog_in_another_group_is_found(prometheus: Prometheus) -> None:
