@@ -20,7 +20,7 @@ from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import InvalidPolicyError, Policy, PolicyUID, parse
 from certstorage.api.reasons import Reason
 from certstorage.api.signals import SignalName, SignalSet, Verdict
-from certstorage.api.status import from_dict
+from certstorage.api.status_json import from_dict
 from certstorage.board import AlertBoard
 from certstorage.cluster.act import Lesson, act, let_policy_go
 from certstorage.cluster.observe import Given, Snapshot, glance, observe

@@ -9,20 +9,43 @@ from enum import StrEnum
 
 from certstorage.api.alerts import Alert
 from certstorage.api.hold import Hold
+from certstorage.api.incidents import IncidentWanted
+from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.status import Status
 
 
 class JobKind(StrEnum):
-    """What a validator Job is for; also the value of its `storage.deltacrown.io/kind` label."""
+    """What a validator Job is for; also the value of its `storage.deltacrown.io/kind` label.
+
+    Which program each runs, with which of the options below: Recovery `recover` (since, probes, sample), Validation and
+    Sweep `check` (sample, repair, shards), Repair `repair --apply` (source, under, keys, repair), Findings `probe`.
+    """
 
     RECOVERY = "Recovery"
+    VALIDATION = "Validation"
+    SWEEP = "Sweep"
+    REPAIR = "Repair"
+    FINDINGS = "Findings"
+
+
+class RepairMode(StrEnum):
+    """What is uploaded again, in the validator's words (`check --repair`, `repair --only`)."""
+
+    REPORT = "report"
+    """Nothing: differences are only reported."""
+    MISSING = "missing"
+    DIFFERENT = "different"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class JobWanted:
-    """One validator Job that must exist. `since` is where the at-risk time begins (UTC); rates are ratios.
+    """One validator Job that must exist: create, or adopt the one of this name and nonce. Rates are ratios, times UTC.
 
-    `probes` canary rounds, `probe_interval_seconds` apart, come first: more than one when no traffic proves recovery.
+    `since` is where the at-risk time begins. `probes` canary rounds, `probe_interval_seconds` apart, come first: more
+    than one when no traffic proves recovery. `source` is the report from which is repaired, `under` limits that to keys
+    that begin so, `keys` to these. `incident` and `request` are empty where there is none. The report is kept in the
+    bucket, under the validator's own prefix; its place is in the receipt.
     """
 
     kind: JobKind
@@ -31,13 +54,19 @@ class JobWanted:
     attempt: int
     nonce: str
     inputs_hash: str
-    since: datetime
-    sample_rate: float
-    min_sample: int
-    max_mismatch: float
-    timeout_seconds: int
+    since: datetime | None = None
+    sample_rate: float = 0.01
+    min_sample: int = 2000
+    max_mismatch: float = 0.005
+    timeout_seconds: int = 7200
     probes: int = 1
     probe_interval_seconds: int = 0
+    repair: RepairMode = RepairMode.REPORT
+    source: str = ""
+    under: str = ""
+    keys: tuple[str, ...] = ()
+    shards: int = 1
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +112,10 @@ class EventWanted:
 class Decision:
     """Everything that one pass is to do, in the order of the fields, and when to look again (UTC).
 
-    `release` asks to drop our entries from the Deployment's managedFields, the second half of giving back.
+    `release` asks to drop our entries from the Deployment's managedFields, the second half of giving back. `requests`
+    are filed, `answers` are statuses of requests that are there, `incidents` whole statuses; each is given only when it
+    says something new, so that the steady state writes nothing. A decision made without having read Jobs, requests and
+    incidents (`Observation.glance`) has none of the three.
     """
 
     status: Status
@@ -92,6 +124,9 @@ class Decision:
     release: bool = False
     stop_jobs: tuple[StopJob, ...] = ()
     jobs: tuple[JobWanted, ...] = ()
+    requests: tuple[RequestWanted, ...] = ()
+    answers: tuple[RequestAnswer, ...] = ()
+    incidents: tuple[IncidentWanted, ...] = ()
     finalizer: bool = False
     events: tuple[EventWanted, ...] = ()
     alerts: tuple[Alert, ...] = ()

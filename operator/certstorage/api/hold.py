@@ -2,6 +2,9 @@
 
 One annotation on the Deployment says who holds it, since when, for which incident, what was there before and how far
 the way back has come. Status is derived from it and may be wiped; the hold still tells (design section 1).
+
+Three procedures may hold something, each its own share: the outage holds reads (the fields of `Hold` itself), a
+degradation holds log level and timeouts, a sweep holds replicas. Letting go of one leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ from enum import StrEnum
 from certstorage.api.reading import Fields, InvalidFieldError, rfc3339_milli
 
 ANNOTATION = "storage.deltacrown.io/hold"
-VERSION = 1
+VERSION = 2
+"""Written when there is a share that version 1 does not know; what it does know is written, and read, as version 1."""
+READABLE = frozenset({1, 2})
 
 
 class InvalidHoldError(ValueError):
@@ -33,11 +38,46 @@ class ReadsPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DegradationHold:
+    """Log level and timeouts that were changed for a while (scenario 2, steps 2 and 3). Times are UTC.
+
+    `before` maps a variable to what it was, None where it was absent; `written` to what was written. A variable that
+    somebody else took is in neither. `until` is when all is given back at the latest.
+    """
+
+    incident: str
+    since: datetime
+    until: datetime
+    before: Mapping[str, str | None] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
+    reverts: int = 0
+    reverted_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepHold:
+    """A sweep that stopped the application; `Hold.replicas` and `Hold.restore_by` belong to it. Times are UTC.
+
+    When `Hold.replicas` is gone from the hold, replicas were given back without this operator (the CronJob that does
+    so past `restore_by` takes it and `restoreBy` out, and leaves the rest): the sweep is over, without a verdict.
+    `nonce` binds the receipt. `failure` is why replicas are kept down for people (sweep.onFailure: Hold).
+    """
+
+    request: str
+    request_uid: str
+    incident: str
+    since: datetime
+    nonce: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """All the memory of an incident that a crash, a wiped status or another operator must still find.
 
     `before` maps a variable to its literal value before the first write, None where it was absent. `epoch` counts the
-    hold's changes. `attempt` numbers the recovery Jobs of the incident; `nonce` is set while that attempt is open and
+    hold's changes. Without a share of the outage (`reads` is None), `incident` and `since` are those of the first other
+    share. `attempt` numbers the recovery Jobs of the incident; `nonce` is set while that attempt is open and
     binds its receipt. `failed_returns` counts what a person is asked about, `retries` drives the back-off, and
     `last_failure` and `failed_at` are why and when the last attempt ended. Times are UTC.
     """
@@ -63,6 +103,8 @@ class Hold:
     asserted_at: datetime | None = None
     replicas: int | None = None
     restore_by: datetime | None = None
+    degradation: DegradationHold | None = None
+    sweep: SweepHold | None = None
 
 
 def _time(value: datetime | None) -> str | None:
@@ -72,7 +114,7 @@ def _time(value: datetime | None) -> str | None:
 def dump(hold: Hold) -> str:
     """The annotation's text: JSON with sorted keys and without what is unset, so that equal holds are equal bytes."""
     fields: dict[str, object] = {
-        "v": VERSION,
+        "v": 1 if hold.degradation is None and hold.sweep is None else VERSION,
         "policy": {"name": hold.policy_name, "uid": hold.policy_uid},
         "target": hold.target_uid,
         "incident": hold.incident,
@@ -93,9 +135,41 @@ def dump(hold: Hold) -> str:
         "assertedAt": _time(hold.asserted_at),
         "replicas": hold.replicas,
         "restoreBy": _time(hold.restore_by),
+        "degradation": None if hold.degradation is None else _degradation_dict(hold.degradation),
+        "sweep": None if hold.sweep is None else _sweep_dict(hold.sweep),
     }
-    kept = {key: value for key, value in fields.items() if value is not None}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return json.dumps(_kept(fields), sort_keys=True, separators=(",", ":"))
+
+
+def _kept(fields: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _degradation_dict(share: DegradationHold) -> dict[str, object]:
+    return _kept(
+        {
+            "incident": share.incident,
+            "since": _time(share.since),
+            "until": _time(share.until),
+            "before": dict(share.before),
+            "written": dict(share.written),
+            "reverts": share.reverts or None,
+            "revertedBy": share.reverted_by or None,
+        }
+    )
+
+
+def _sweep_dict(share: SweepHold) -> dict[str, object]:
+    return _kept(
+        {
+            "request": share.request,
+            "requestUID": share.request_uid,
+            "incident": share.incident,
+            "since": _time(share.since),
+            "nonce": share.nonce,
+            "failure": share.failure or None,
+        }
+    )
 
 
 def load(text: str) -> Hold:
@@ -110,8 +184,8 @@ def load(text: str) -> Hold:
         raise InvalidHoldError(f"{ANNOTATION}: not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise InvalidHoldError(f"{ANNOTATION}: expected an object, found {type(raw).__name__}")
-    if raw.get("v") != VERSION:
-        raise InvalidHoldError(f"{ANNOTATION}: version {raw.get('v')!r} is not {VERSION}")
+    if raw.get("v") not in READABLE:
+        raise InvalidHoldError(f"{ANNOTATION}: version {raw.get('v')!r} is not 1 or 2")
     try:
         return _parse(Fields(raw, ANNOTATION))
     except InvalidFieldError as error:
@@ -120,15 +194,12 @@ def load(text: str) -> Hold:
 
 def _parse(fields: Fields) -> Hold:
     policy = fields.table("policy", required=True)
-    since = fields.time("since")
-    if since is None:
-        raise InvalidFieldError(f"{fields.path}.since: missing")
     return Hold(
         policy_uid=policy.text("uid"),
         policy_name=policy.text("name"),
         target_uid=fields.text("target"),
         incident=fields.text("incident"),
-        since=since,
+        since=_needed(fields, "since"),
         epoch=fields.number("epoch"),
         reads=fields.choice("reads", ReadsPhase),
         before=_before(fields.table("before", required=True)),
@@ -145,6 +216,38 @@ def _parse(fields: Fields) -> Hold:
         asserted_at=fields.time("assertedAt"),
         replicas=fields.number("replicas") if fields.has("replicas") else None,
         restore_by=fields.time("restoreBy"),
+        degradation=_degradation(fields.table("degradation")) if fields.has("degradation") else None,
+        sweep=_sweep(fields.table("sweep")) if fields.has("sweep") else None,
+    )
+
+
+def _needed(fields: Fields, key: str) -> datetime:
+    found = fields.time(key)
+    if found is None:
+        raise InvalidFieldError(f"{fields.path}.{key}: missing")
+    return found
+
+
+def _degradation(fields: Fields) -> DegradationHold:
+    return DegradationHold(
+        incident=fields.text("incident"),
+        since=_needed(fields, "since"),
+        until=_needed(fields, "until"),
+        before=_before(fields.table("before", required=True)),
+        written=fields.texts("written"),
+        reverts=fields.number("reverts", 0),
+        reverted_by=fields.text("revertedBy", ""),
+    )
+
+
+def _sweep(fields: Fields) -> SweepHold:
+    return SweepHold(
+        request=fields.text("request"),
+        request_uid=fields.text("requestUID"),
+        incident=fields.text("incident"),
+        since=_needed(fields, "since"),
+        nonce=fields.text("nonce"),
+        failure=fields.text("failure", ""),
     )
 
 

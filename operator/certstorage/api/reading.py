@@ -99,6 +99,13 @@ class Fields:
             raise self._bad(key, "a map of text")
         return dict(value)
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of strings; absent reads as empty."""
+        value = self.raw.get(key) or []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._bad(key, "a list of text")
+        return tuple(value)
+
     def tables(self, key: str) -> list[Fields]:
         """A list of objects; absent reads as empty."""
         value = self.raw.get(key) or []

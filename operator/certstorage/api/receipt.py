@@ -7,7 +7,8 @@ Job's status); only a receipt with the nonce of the open attempt does.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,9 +31,34 @@ class InvalidReceiptError(ValueError):
     """The termination message is no receipt; the message says why."""
 
 
+class PatternKind(StrEnum):
+    """What mismatches have in common (scenario 3, step 2)."""
+
+    NONE = "none"
+    SINGLE = "single"
+    BATCH = "batch"
+    RANDOM = "random"
+    INSUFFICIENT = "insufficient"
+    """Too few to tell: they are re-uploaded and more is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that a probe looked at; `state` is ok, warning or unknown."""
+
+    name: str
+    state: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One validator run. Ratios are between 0 and 1; times are UTC; counts are objects."""
+    """One validator run. Ratios are between 0 and 1; times are UTC; counts are objects.
+
+    `command` is recover, check, repair or probe. `pattern_axis` and `pattern_value` name a batch (`prefix`, `day`,
+    `hour` or `size`); `examples` are keys that differ. Of a probe, `steps` maps each S3 operation to `ok` or why not,
+    `facts` are region, lifecycle, access log, clock and network path, `get_p95_seconds` is None where nothing was read.
+    """
 
     command: str
     nonce: str
@@ -53,8 +79,14 @@ class Receipt:
     probe: str = "skipped"
     uploaded: int = 0
     resolved: int = 0
-    pattern: str = ""
+    pattern: PatternKind = PatternKind.NONE
+    pattern_axis: str = ""
+    pattern_value: str = ""
     report: str = ""
+    examples: tuple[str, ...] = ()
+    steps: Mapping[str, str] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+    get_p95_seconds: float | None = None
 
 
 def load(text: str) -> Receipt:
@@ -92,6 +124,7 @@ def _parse(fields: Fields) -> Receipt:
     started, finished = fields.time("startedAt"), fields.time("finishedAt")
     if started is None or finished is None or finished < started:
         raise InvalidFieldError(f"{fields.path}: startedAt and finishedAt are needed, in this order")
+    pattern = fields.table("pattern")
     return Receipt(
         command=fields.text("command"),
         nonce=fields.text("nonce"),
@@ -112,6 +145,23 @@ def _parse(fields: Fields) -> Receipt:
         probe=fields.text("probe", "skipped"),
         uploaded=fields.number("uploaded", 0),
         resolved=fields.number("resolved", 0),
-        pattern=fields.table("pattern").text("kind", ""),
+        pattern=pattern.choice("kind", PatternKind, PatternKind.NONE),
+        pattern_axis=pattern.text("axis", ""),
+        pattern_value=pattern.text("value", ""),
         report=fields.text("report", ""),
+        examples=fields.words("examples"),
+        steps=fields.texts("steps"),
+        facts=tuple(
+            Fact(one.text("name"), one.text("state"), one.text("detail", "")) for one in fields.tables("findings")
+        ),
+        get_p95_seconds=_seconds(fields, "getP95Seconds"),
     )
+
+
+def _seconds(fields: Fields, key: str) -> float | None:
+    value = fields.raw.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        raise InvalidFieldError(f"{fields.path}.{key}: expected seconds, found {value!r}")
+    return float(value)

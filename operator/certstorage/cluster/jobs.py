@@ -173,8 +173,7 @@ def _container(
 def _arguments(wanted: JobWanted) -> list[str]:
     return [
         "recover",
-        "--since",
-        rfc3339(wanted.since),
+        *(() if wanted.since is None else ("--since", rfc3339(wanted.since))),
         "--probes",
         str(wanted.probes),
         "--probe-interval",

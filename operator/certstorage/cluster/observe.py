@@ -11,20 +11,19 @@ import hashlib
 import json
 from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from certstorage.api.observed import (
     Neighbours,
     Observation,
     Pods,
     Problem,
-    RequestSeen,
-    RequestType,
     Target,
 )
 from certstorage.api.policy import FINALIZER, Policy
 from certstorage.api.reading import Fields, InvalidFieldError
 from certstorage.api.reasons import Reason
+from certstorage.api.requests import RequestSeen, read_request
 from certstorage.cluster.jobs import LABEL_POLICY, Disk, disk_of
 from certstorage.cluster.jobseen import parse_job
 from certstorage.cluster.port import (
@@ -43,9 +42,6 @@ from certstorage.cluster.port import (
 from certstorage.cluster.preflight import local_claim
 from certstorage.cluster.target import find_container, owned_by, parse_pods, parse_target, selector_text
 from certstorage.cluster.together import Together
-
-CLOSED_PHASES = frozenset({"Done", "Denied", "Expired", "Refused"})
-"""Phases of a request that no longer asks for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +203,10 @@ def open_requests(requests: Sequence[Json], policy_name: str, now: datetime) -> 
 
 
 def _request(request: Json, policy_name: str, now: datetime) -> RequestSeen | None:
-    whole = Fields(request, "request")
-    metadata, spec, status = whole.table("metadata"), whole.table("spec"), whole.table("status")
-    created = metadata.time("creationTimestamp")
-    if spec.text("policyName") != policy_name or spec.text("type") not in set(RequestType) or created is None:
+    if Fields(request, "request").table("spec").text("policyName") != policy_name:
         return None
-    if status.text("phase", "") in CLOSED_PHASES or metadata.has("deletionTimestamp"):
-        return None
-    if created + timedelta(seconds=spec.number("ttlSeconds", 86_400)) <= now:
-        return None
-    by = spec.text("requestedBy", "")
-    return RequestSeen(metadata.text("name"), metadata.text("uid"), spec.choice("type", RequestType), created, by)
+    seen = read_request(request)
+    return seen if seen is not None and seen.open and seen.expires_at > now else None
 
 
 def inputs_hash(policy: Policy, target_uid: str, image: str) -> str:

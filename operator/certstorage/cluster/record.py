@@ -15,7 +15,8 @@ from datetime import datetime
 from certstorage.api.decision import EventWanted
 from certstorage.api.policy import API_VERSION, FIELD_MANAGER, GROUP
 from certstorage.api.reading import rfc3339
-from certstorage.api.status import Status, same, to_dict
+from certstorage.api.status import Status
+from certstorage.api.status_json import same, to_dict
 from certstorage.cluster.port import EVENTS, POLICIES, AlreadyExistsError, Cluster, ForbiddenError, Json, NotFoundError
 
 MESSAGE_LIMIT = 1024

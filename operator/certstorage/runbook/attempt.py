@@ -13,7 +13,8 @@ from certstorage.api.decision import EventType, EventWanted, StopJob
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.observed import JobPhase, JobSeen
 from certstorage.api.reasons import Reason
-from certstorage.api.status import ReadsFrom, Step
+from certstorage.api.scenarios import Step
+from certstorage.api.status import ReadsFrom
 from certstorage.runbook import gates, recovery
 from certstorage.runbook.held import LOOK_AGAIN, operation, recovered_since, unproven, validation_of, waiting
 from certstorage.runbook.wants import Ask, Context, Finding, Permit, Wants

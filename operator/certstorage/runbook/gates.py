@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from certstorage.api.hold import Hold
-from certstorage.api.observed import RequestType
 from certstorage.api.policy import Approval, Mode
 from certstorage.api.reasons import Reason
+from certstorage.api.requests import RequestType
 from certstorage.runbook import preflight
 from certstorage.runbook.wants import Ask, Context
 

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from certstorage.api.env import FlagState
 from certstorage.api.hold import Hold
 from certstorage.api.observed import JobSeen
+from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import SignalName
-from certstorage.api.status import Operation, OperationType, ReadsFrom, Step, Validation
+from certstorage.api.status import Operation, ReadsFrom, Validation
 from certstorage.runbook import recovery
 from certstorage.runbook.wants import Ask, Context, Finding, Wants
 
@@ -44,7 +45,7 @@ def operation(
     old = context.operation
     since = old.since if old is not None and old.step is step else context.now
     return Operation(
-        type=OperationType.OUTAGE,
+        type=Scenario.OUTAGE,
         step=step,
         started_at=hold.since,
         since=since,
@@ -84,4 +85,4 @@ def waiting(
 
 def validation_of(job: JobSeen | None) -> Validation | None:
     """What the Job's receipt says, if it has one."""
-    return None if job is None or job.receipt is None else Validation.of(job.receipt, job.uid)
+    return None if job is None or job.receipt is None else Validation.of(job.receipt, job.uid, job.name)

@@ -19,8 +19,9 @@ from certstorage.api.env import FlagState
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.policy import Mode
 from certstorage.api.reasons import Reason
+from certstorage.api.scenarios import Step
 from certstorage.api.signals import Verdict
-from certstorage.api.status import ReadsFrom, Step
+from certstorage.api.status import ReadsFrom
 from certstorage.runbook import attempt, gates, preflight, recovery, returning
 from certstorage.runbook.held import LOOK_AGAIN, operation, read_flag, recovered_since, unproven, waiting
 from certstorage.runbook.wants import Ask, Context, Finding, Wants

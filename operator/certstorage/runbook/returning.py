@@ -14,8 +14,9 @@ from certstorage.api.env import FlagState
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.reading import percent
 from certstorage.api.reasons import Reason
+from certstorage.api.scenarios import Step
 from certstorage.api.signals import FallbackSample
-from certstorage.api.status import ReadsFrom, Step
+from certstorage.api.status import ReadsFrom
 from certstorage.runbook import gates, recovery
 from certstorage.runbook.held import LOOK_AGAIN, operation, read_flag, waiting
 from certstorage.runbook.wants import Ask, Context, Finding, Wants

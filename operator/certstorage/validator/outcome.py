@@ -20,6 +20,8 @@ from certstorage.validator.verdict import Status, Verdict
 BUCKET = "bucket"
 """As an output: the report goes into the bucket, under the validator's own prefix."""
 _EXAMPLES = 20
+_SHORT = 160
+"""Characters of what a probe found, in a receipt that must fit into 4 KiB; the report has all."""
 _SHOWN = 5
 
 
@@ -81,6 +83,13 @@ class Teller:
 
 
 def _receipt(header: Header, verdict: Verdict, found: Found, finished: datetime, where: str) -> Json:
+    probed: Json = {}
+    if header.command == "probe" and found.probe is not None:
+        probed = {
+            "steps": {step: said[:_SHORT] for step, said in found.probe.steps.items()},
+            "findings": [{**one.json(), "detail": one.detail[:_SHORT]} for one in found.findings],
+            "getP95Seconds": found.probe.get_p95,
+        }
     unverified = found.at_risk.unverified + found.rest.unverified
     named = found.pattern
     return {
@@ -106,6 +115,7 @@ def _receipt(header: Header, verdict: Verdict, found: Found, finished: datetime,
         "resolved": found.acted(Act.QUARANTINED),
         "pattern": {"kind": str(named.kind), "axis": named.axis, "value": named.value},
         "report": where,
+        **probed,
         "examples": [look.key for look in islice((*found.mismatches(), *found.at_risk.unknown), _EXAMPLES)],
     }
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from certstorage.api.reasons import Reason
-from certstorage.api.status import Step
+from certstorage.api.scenarios import Step
 from certstorage.cli import words
 from tests.unit.cli.world import NOW
 

@@ -10,11 +10,12 @@ import pytest
 from certstorage.api.conditions import ConditionStatus, ConditionType
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ReadsPhase
-from certstorage.api.observed import JobPhase, Neighbours, Problem, RequestSeen, RequestType
+from certstorage.api.observed import JobPhase, Neighbours, Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
+from certstorage.api.requests import RequestSeen, RequestType
+from certstorage.api.scenarios import Step
 from certstorage.api.signals import SignalSet, Verdict
-from certstorage.api.status import Step
 from tests.unit.runbook.world import DUAL, READ, World, healthy, hidden_outage, make_policy, outage
 
 HOLD = 600

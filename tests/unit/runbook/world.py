@@ -15,11 +15,11 @@ from certstorage.api.observed import (
     Observation,
     Pods,
     Problem,
-    RequestSeen,
     Target,
 )
 from certstorage.api.policy import Policy, parse
 from certstorage.api.receipt import Receipt, ReceiptVerdict
+from certstorage.api.requests import RequestSeen
 from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
 from certstorage.api.status import Status
 from certstorage.runbook.decide import decide

@@ -7,7 +7,7 @@ from typing import Any
 
 from certstorage.api.conditions import ConditionStatus, ConditionType
 from certstorage.api.signals import SignalName
-from certstorage.api.status import to_dict
+from certstorage.api.status_json import to_dict
 from certstorage.runbook.report import UNKNOWN_PAGES_AFTER
 from certstorage.signals.failures import Failure, Trouble
 from certstorage.signals.grading import grade
