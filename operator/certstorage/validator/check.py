@@ -57,9 +57,18 @@ def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
         return unknown(*refusal)
     run.confirm_differences()
     run.ask_for_checksums()
-    verdict = read_sample(context, plan.reading, run.sampler, found, marks=marks, rest=run.rest)
+    verdict = read_sample(
+        context, plan.reading, run.sampler, found, marks=marks, rest=lambda: sampled_part(context, found, plan.shard)
+    )
     name(context, plan.reading.care, found)
     return verdict
+
+
+def sampled_part(context: Context, found: Found, shard: Shard = WHOLE) -> Iterator[str]:
+    """Every key of the sampled part once more, for a sample that grows."""
+    known = {look.key for look in found.at_risk.mismatches}
+    rows = census(context, Counts(), WalkTrouble(), shard)
+    return (row.key for row in rows if not row.differs and row.key not in known)
 
 
 class _Check:
@@ -122,12 +131,6 @@ class _Check:
             self.sampler.offer(key)
         self._found.at_risk.keys += len(differing)
         settle(differing, self._context, self._plan.reading.care, self._found.at_risk)
-
-    def rest(self) -> Iterator[str]:
-        """Every key of the sampled part once more, for a sample that grows."""
-        known = {look.key for look in self._found.at_risk.mismatches}
-        rows = census(self._context, Counts(), WalkTrouble(), self._plan.shard)
-        return (row.key for row in rows if not row.differs and row.key not in known)
 
     def _offer(self, row: Row) -> None:
         self.sampler.offer(row.key, mark("body", row) if self._marks.kept else b"")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from certstorage.validator import repair as repairing
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Outcome
 from certstorage.validator.found import Found
+from certstorage.validator.gather import Gathering
 from certstorage.validator.guards import Limits
 from certstorage.validator.marks import Marks
 from certstorage.validator.options import PROGRAM, USAGE, parse
+from certstorage.validator.outcome import BUCKET
 from certstorage.validator.probe import probe as run_probe
 from certstorage.validator.reading import Reading
 from certstorage.validator.report import Header, Json, utc
@@ -40,14 +44,13 @@ def check(options: Namespace) -> int:
     session = _session(options, options.shard)
     window = _window(options, session.header.started)
     shard: Shard = options.shard
+    reading = Reading(
+        Rule(options.max_mismatch), Care(options.settle, timedelta(seconds=options.min_age)), grows=options.grow
+    )
     plan = checking.Plan(
         window,
         options.min_sample,
-        Reading(
-            Rule(options.max_mismatch),
-            Care(options.settle, timedelta(seconds=options.min_age)),
-            grows=options.grow and shard.count == 1,
-        ),
+        replace(reading, grows=reading.grows and shard.count == 1),
         Limits(options.max_missing_share, options.max_extra_share, sys.maxsize),
         shard,
     )
@@ -61,26 +64,33 @@ def check(options: Namespace) -> int:
             repairing.mend_found(context, mending, found)
         return verdict
 
-    return session.run(work, _sampling(window, options.min_sample))
+    gathering = _gathering(options, reading, checking.sampled_part)
+    return session.run(work, _sampling(window, options.min_sample), gathering)
 
 
 def recover(options: Namespace) -> int:
     """After an outage: mend what it left behind, prove the rest."""
-    session = _session(options)
+    session = _session(options, options.shard)
     window = _window(options, session.header.started)
+    shard: Shard = options.shard
+    reading = Reading(Rule(options.max_mismatch, at_risk_clean=True), Care(options.settle))
     plan = recovering.Plan(
         since=options.since,
         window=window,
         least=options.min_sample,
-        reading=Reading(Rule(options.max_mismatch, at_risk_clean=True), Care(options.settle)),
-        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine),
+        reading=replace(reading, grows=shard.count == 1),
+        limits=Limits(options.max_missing_share, options.max_extra_share, -(-options.max_quarantine // shard.count)),
+        shard=shard,
         probes=options.probes,
         probe_interval_seconds=options.probe_interval,
         own_prefix=session.settings.own_prefix,
         quarantine=session.quarantine,
     )
     sampling = {**_sampling(window, options.min_sample), "since": _told(options.since)}
-    return session.run(lambda context, found, marks: recovering.recover(context, plan, found, marks), sampling)
+    gathering = _gathering(options, reading, lambda context, _: recovering.sampled_part(context, options.since))
+    return session.run(
+        lambda context, found, marks: recovering.recover(context, plan, found, marks), sampling, gathering
+    )
 
 
 def reconcile(options: Namespace) -> int:
@@ -144,7 +154,7 @@ def probe(options: Namespace) -> int:
 def merge(options: Namespace) -> int:
     """One report from the reports of all shards."""
     documents = merging.load(options.reports)
-    merged = merging.merge(documents, Rule(options.max_mismatch))
+    merged = merging.merge(documents, options.max_mismatch)
     options.command = merged.command
     options.bucket, options.prefix = documents[0]["bucket"], documents[0]["prefix"]
     options.root = Path(documents[0]["root"])
@@ -162,6 +172,19 @@ _COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "probe": probe,
     "merge": merge,
 }
+
+
+def _gathering(
+    options: Namespace, reading: Reading, rest: Callable[[Context, Found], Iterator[str]]
+) -> Gathering | None:
+    """Whether this is a shard that finds its like in the bucket."""
+    if options.shard.count == 1 or options.output != BUCKET:
+        return None
+    if not os.environ.get("CERT_RECEIPT_NONCE"):
+        raise UsageError(
+            "--shard with --output bucket needs CERT_RECEIPT_NONCE: by it the shards of a run find each other"
+        )
+    return Gathering(reading, rest)
 
 
 def _session(options: Namespace, shard: Shard = WHOLE) -> Session:

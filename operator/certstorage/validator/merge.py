@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from certstorage.validator.facts import Cause, LocalFacts, Look, Method, Outcome, RemoteFacts
 from certstorage.validator.found import Found, Noted, Settled
+from certstorage.validator.mender import Act, Done
 from certstorage.validator.naming import folders_of, traits_of
 from certstorage.validator.pattern import Axis, Populations, classify
+from certstorage.validator.probe import Probe
+from certstorage.validator.recover import summed_up
 from certstorage.validator.report import SCHEMA
 from certstorage.validator.sampling import Window
 from certstorage.validator.settings import UsageError
@@ -35,6 +38,12 @@ class Merged:
     inputs_hash: str
     started: datetime
     sampling: Json
+    reach: float
+    """Every key of the sampled part up to this distance behind the start of the window was read."""
+
+    def judged(self, verdict: Verdict) -> Merged:
+        """The same with another verdict."""
+        return replace(self, verdict=verdict)
 
 
 def load(paths: Sequence[Path]) -> list[Json]:
@@ -43,31 +52,53 @@ def load(paths: Sequence[Path]) -> list[Json]:
     Raises:
         UsageError: one is no shard's report, they are not of one run, or one is missing or there twice.
     """
-    documents: list[Json] = []
+    texts = {}
     for path in paths:
         try:
-            document = json.loads(path.read_text())
+            texts[str(path)] = path.read_text()
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read as a report: {error}") from error
+    if len(texts) < len(paths):
+        raise UsageError(f"a report is named twice: {', '.join(map(str, paths))}")
+    return parse(texts)
+
+
+def parse(texts: Mapping[str, str]) -> list[Json]:
+    """Shard reports from their texts, by the names they have for people.
+
+    Raises:
+        UsageError: one is no shard's report, they are not of one run, or one is missing or there twice.
+    """
+    documents: list[Json] = []
+    for name, text in texts.items():
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{name} cannot be read as a report: {error}") from error
         if not isinstance(document, dict) or document.get("schema") != SCHEMA or not document.get("shard"):
-            raise UsageError(f"{path} is no report of a shard")
+            raise UsageError(f"{name} is no report of a shard")
         documents.append(document)
     first = documents[0]
-    for document, path in zip(documents, paths, strict=True):
+    for document, name in zip(documents, texts, strict=True):
         for field in _SAME:
             if document[field] != first[field]:
-                raise UsageError(f"{path} is of another run: {field} is {document[field]!r}, not {first[field]!r}")
-        for field in ("rate", "epoch", "salt", "min_sample"):
-            if document["sampling"][field] != first["sampling"][field]:
-                raise UsageError(f"{path} is of another run: it sampled with another {field}")
+                raise UsageError(f"{name} is of another run: {field} is {document[field]!r}, not {first[field]!r}")
+        for field in _asked(first):
+            if document["sampling"].get(field) != first["sampling"][field]:
+                raise UsageError(f"{name} is of another run: it sampled with another {field}")
     indices = sorted(document["shard"]["index"] for document in documents)
     if indices != list(range(first["shard"]["count"])):
         raise UsageError(f"of {first['shard']['count']} shards these are there: {indices}")
     return documents
 
 
-def merge(documents: Sequence[Json], rule: Rule) -> Merged:
-    """Put shard reports of one run together and judge them."""
+def _asked(document: Json) -> Json:
+    """What a run was asked to sample, without what came of it."""
+    return {field: value for field, value in document["sampling"].items() if field not in ("looks", "resumed")}
+
+
+def merge(documents: Sequence[Json], most_mismatch: float) -> Merged:
+    """Put shard reports of one run together and judge them by the rule of their command."""
     first = documents[0]
     sampling = first["sampling"]
     window = Window(sampling["rate"], sampling["epoch"], sampling["salt"])
@@ -76,25 +107,21 @@ def merge(documents: Sequence[Json], rule: Rule) -> Merged:
         _add_counts(found, document)
         _add_stratum(found.at_risk, document, "at_risk")
         _add_stratum(found.expanded, document, "neighbours")
-    dropped = _add_samples(found.rest, documents, window, sampling["min_sample"])
+        _add_repairs(found.at_risk, document)
+        _add_probe(found, document)
+    dropped, reach = _add_samples(found.rest, documents, window, sampling["min_sample"])
     _keep_neighbours(found, dropped)
     _add_pattern(found, documents)
     undecided = [document for document in documents if not document["shard"]["judged"]]
     if undecided:
         verdict = unknown(undecided[0]["verdict_detail"], undecided[0]["message"])
     else:
+        recovered = first["command"] == "recover"
+        rule = Rule(most_mismatch, at_risk_clean=recovered)
         verdict = decide(found.at_risk.in_full(), found.rest.sampled(), rule)
+        verdict = summed_up(verdict, found) if recovered else verdict
     started = min(datetime.fromisoformat(document["started_at"]) for document in documents)
-    keys = ("rate", "epoch", "salt", "min_sample")
-    return Merged(
-        verdict,
-        found,
-        first["command"],
-        first["nonce"],
-        first["inputs_hash"],
-        started,
-        {key: sampling[key] for key in keys},
-    )
+    return Merged(verdict, found, first["command"], first["nonce"], first["inputs_hash"], started, _asked(first), reach)
 
 
 def _add_counts(found: Found, document: Json) -> None:
@@ -122,6 +149,28 @@ def _add_stratum(into: Settled, document: Json, name: str) -> None:
     into.in_flight.count = counts[2] + stratum["in_flight"]
 
 
+def _add_repairs(into: Settled, document: Json) -> None:
+    repairs = document["repairs"]
+    into.acts.update({act: repairs[act] for act in Act if act is not Act.NOTHING})
+    into.done += [Done(one["key"], Act(one["act"]), detail=one["detail"]) for one in repairs["details"]]
+
+
+def _add_probe(found: Found, document: Json) -> None:
+    """All canaries of all shards; of every step the worst result, of the GETs the slowest p95."""
+    probe = document["probe"]
+    if probe is None:
+        return
+    found.probe = found.probe or Probe()
+    found.probe.rounds += probe["rounds"]
+    found.probe.failed += probe["failed"]
+    found.probe.failures += probe["failures"]
+    found.probe.steps |= {
+        step: said for step, said in probe["steps"].items() if found.probe.steps.get(step) in (None, "ok")
+    }
+    if probe["get_p95_seconds"] is not None:
+        found.probe.get_seconds = [max([probe["get_p95_seconds"], *found.probe.get_seconds])]
+
+
 def _add_looks(into: Settled, document: Json, name: str) -> None:
     for one in [*document["mismatch_details"], *document["error_details"], *document["shard"]["in_flight"]]:
         if one["stratum"] == name:
@@ -132,17 +181,17 @@ def _add_looks(into: Settled, document: Json, name: str) -> None:
             kind.add(look)
 
 
-def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least: int) -> list[Look]:
+def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least: int) -> tuple[list[Look], float]:
     """Keep of what the shards read behind the window only what one run would have read: each topped up on its own.
 
-    Returns the mismatches that are not kept.
+    Returns the mismatches that are not kept, and how far behind the start of the window everything was read.
     """
     everything = Settled()
     behind: list[float] = []
     for document in documents:
         _add_stratum(everything, document, "rest")
         behind += document["shard"]["same_behind"]
-    into.keys, into.gone, into.unverified = everything.keys, everything.gone, everything.unverified
+    into.keys, into.gone = everything.keys, everything.gone
     looks = [*everything.mismatches, *everything.unknown, *everything.in_flight]
     distances = {look.key: window.distance(look.key) for look in looks}
     outside = sorted([*behind, *(distance for distance in distances.values() if distance >= window.rate)])
@@ -160,7 +209,9 @@ def _add_samples(into: Settled, documents: Sequence[Json], window: Window, least
     into.mismatches, into.unknown, into.in_flight = map(
         kept, (everything.mismatches, everything.unknown, everything.in_flight)
     )
-    return [look for look in everything.mismatches if distances[look.key] > reach]
+    lost = [look for look in everything.unknown if distances[look.key] > reach]
+    into.unverified = everything.unverified - sum(look.outcome is Outcome.UNVERIFIED for look in lost)
+    return [look for look in everything.mismatches if distances[look.key] > reach], reach
 
 
 def _keep_neighbours(found: Found, dropped: list[Look]) -> None:

@@ -99,9 +99,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     sample.add_argument(
         "--no-grow", action="store_false", dest="grow", help="do not read more while the verdict is open"
     )
-    sample.add_argument(
-        "--shard", type=_shard, default=WHOLE, metavar="I/N", help="only part I of N (from 0), for `merge`"
-    )
+    _shards(sample)
     _outcome(command, DEFAULT_REPORT)
     command.add_argument(
         "--checkpoint",
@@ -128,7 +126,7 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--since", type=_moment, metavar="TIME", help="RFC 3339: last proof, or begin of the outage; all if not given"
     )
     _probes(command)
-    _sample(command)
+    _shards(_sample(command))
     _outcome(command, None)
     _quarantine(_care(command, extra_share=0.25))
     _load(command)
@@ -202,6 +200,16 @@ def _sample(command: argparse.ArgumentParser) -> _Group:
     )
     group.add_argument("--epoch", type=int, metavar="N", help="which window of keys; by default another one every day")
     return group
+
+
+def _shards(group: _Group) -> None:
+    group.add_argument(
+        "--shard",
+        type=_shard,
+        default=WHOLE,
+        metavar="I/N",
+        help="only part I of N (from 0), for `merge`; with --output bucket the last one merges them all",
+    )
 
 
 def _outcome(command: argparse.ArgumentParser, report: str | None) -> None:

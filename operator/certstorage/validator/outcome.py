@@ -64,7 +64,7 @@ class Teller:
             sys.stdout.write(json.dumps(document, indent=2) + "\n")
             return ""
         if self.output == BUCKET:
-            name = f"{finished:%Y%m%dT%H%M%SZ}-{header.command}-{header.nonce or 'manual'}.json"
+            name = f"{finished:%Y%m%dT%H%M%S.%fZ}-{header.command}-{header.nonce or 'manual'}.json"
             key = f"{self.settings.own_prefix}reports/{name}"
             store.put(key, json.dumps(document).encode(), replacing=None)
             return f"s3://{self.settings.bucket}/{key}"
@@ -97,6 +97,7 @@ def _receipt(header: Header, verdict: Verdict, found: Found, finished: datetime,
         "command": header.command,
         "nonce": header.nonce,
         "inputsHash": header.inputs_hash,
+        "shard": f"{header.shard.index}/{header.shard.count}" if header.shard.count > 1 else "",
         "verdict": str(verdict.status),
         "detail": verdict.detail,
         "message": verdict.message,

@@ -9,7 +9,7 @@ from certstorage.validator.context import Context
 from certstorage.validator.facts import Method
 from certstorage.validator.found import Found
 from certstorage.validator.marks import Marks
-from certstorage.validator.sampling import Chosen, Sampler
+from certstorage.validator.sampling import Chosen, Sampler, Window
 from certstorage.validator.settle import Care, settle
 from certstorage.validator.verdict import Rule, Verdict, decide
 
@@ -43,7 +43,19 @@ def read_sample(
     """
     found.rest.keys = sampler.seen
     _read(sampler.sample(), context, plan, found, marks)
-    reach = sampler.reach
+    return grown(context, plan, sampler.window, found, reach=sampler.reach, rest=rest)
+
+
+def grown(
+    context: Context,
+    plan: Reading,
+    window: Window,
+    found: Found,
+    *,
+    reach: float,
+    rest: Callable[[], Iterator[str]],
+) -> Verdict:
+    """Judge a sample of every key up to `reach`; while a larger one could still decide, read on behind it."""
     while True:
         verdict = decide(found.at_risk.in_full(), found.rest.sampled(), plan.rule, found.looks)
         if not (verdict.grow and plan.grows and reach < 1.0):
@@ -51,7 +63,7 @@ def read_sample(
         before, reach = reach, min(1.0, max(reach * _GROWTH, _WORTH_A_LOOK / found.rest.keys))
         found.looks += 1
         context.progress.say(f"{verdict.message}: reading more, up to {reach:.1%} of all")
-        more = (key for key in rest() if before < sampler.window.distance(key) <= reach)
+        more = (key for key in rest() if before < window.distance(key) <= reach)
         context.progress.phase("sample", None)
         settle(more, context, plan.care, found.rest)
 

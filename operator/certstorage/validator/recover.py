@@ -21,7 +21,7 @@ from certstorage.validator.mender import Act, Mender
 from certstorage.validator.naming import name
 from certstorage.validator.probe import probe
 from certstorage.validator.reading import Reading, read_sample
-from certstorage.validator.sampling import Sampler, Window
+from certstorage.validator.sampling import WHOLE, Sampler, Shard, Window
 from certstorage.validator.settle import settle
 from certstorage.validator.verdict import Verdict, decide, unknown
 
@@ -45,6 +45,7 @@ class Plan:
     probe_interval_seconds: float
     own_prefix: str
     quarantine: str
+    shard: Shard = WHOLE
 
 
 def recover(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
@@ -71,8 +72,8 @@ def recover(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict
     progress.phase("census", None)
     sampler = Sampler(plan.window or Window(0.0), plan.least if plan.window else 0)
     at_risk = KeyList()
-    for row in census(context, found.counts, found.trouble):
-        if _at_risk(row, plan):
+    for row in census(context, found.counts, found.trouble, plan.shard):
+        if _at_risk(row, plan.since):
             at_risk.append(row.key)
         else:
             sampler.offer(row.key)
@@ -86,24 +87,34 @@ def recover(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict
     mender = Mender(context.tree, context.store, plan.quarantine, found.probe.conditional_delete)
     settle(at_risk, context, plan.reading.care, found.at_risk, mender=mender)
 
-    def rest() -> Iterator[str]:
-        return (row.key for row in census(context, Counts(), WalkTrouble()) if not _at_risk(row, plan))
-
     if plan.window is None:
         verdict = decide(found.at_risk.in_full(), found.rest.in_full(), plan.reading.rule)
     else:
-        verdict = read_sample(context, plan.reading, sampler, found, marks=marks, rest=rest)
+        verdict = read_sample(
+            context,
+            plan.reading,
+            sampler,
+            found,
+            marks=marks,
+            rest=lambda: sampled_part(context, plan.since, plan.shard),
+        )
     name(context, plan.reading.care, found)
-    return replace(verdict, message=f"{verdict.message}; {_done(found)}")
+    return summed_up(verdict, found)
 
 
-def _done(found: Found) -> str:
-    """What was mended and what was looked at, in one line."""
+def summed_up(verdict: Verdict, found: Found) -> Verdict:
+    """The verdict with what was mended and what was looked at in its message."""
     mended = f"{found.acted(Act.UPLOADED)} uploaded, {found.acted(Act.QUARANTINED)} put away"
-    return f"{mended}; {found.at_risk.checked} at risk and {found.rest.checked} others read"
+    read = f"{found.at_risk.checked} at risk and {found.rest.checked} others read"
+    return replace(verdict, message=f"{verdict.message}; {mended}; {read}")
 
 
-def _at_risk(row: Row, plan: Plan) -> bool:
-    if plan.since is None or row.differs:
+def sampled_part(context: Context, since: datetime | None, shard: Shard = WHOLE) -> Iterator[str]:
+    """Every key that was not at risk once more, for a sample that grows."""
+    return (row.key for row in census(context, Counts(), WalkTrouble(), shard) if not _at_risk(row, since))
+
+
+def _at_risk(row: Row, since: datetime | None) -> bool:
+    if since is None or row.differs:
         return True
-    return row.changed_since(int((plan.since - CLOCK_MARGIN).timestamp() * 1e9))
+    return row.changed_since(int((since - CLOCK_MARGIN).timestamp() * 1e9))

@@ -15,20 +15,22 @@ from types import FrameType
 
 from certstorage.validator.context import Context
 from certstorage.validator.found import Found
+from certstorage.validator.gather import Gathering, collected, deliver
 from certstorage.validator.keys import KeyMap
 from certstorage.validator.localfile import LocalError
 from certstorage.validator.localtree import LocalTree
 from certstorage.validator.marks import Marks, RunId
+from certstorage.validator.merge import Merged
 from certstorage.validator.outcome import Teller
 from certstorage.validator.progress import progress
 from certstorage.validator.receipt import default_path
-from certstorage.validator.report import Header, Json
+from certstorage.validator.report import Header, Json, build
 from certstorage.validator.s3 import S3
 from certstorage.validator.sampling import WHOLE, Shard
 from certstorage.validator.settings import Settings, UsageError, settings
 from certstorage.validator.store import Fault, StoreError
 from certstorage.validator.throttle import Bucket, Cancelled, Throttle
-from certstorage.validator.verdict import Verdict, unknown
+from certstorage.validator.verdict import Status, Verdict, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,29 @@ class Session:
         """Where this run puts away what should be gone."""
         return f"{self.settings.own_prefix}quarantine/{self.header.started:%Y%m%dT%H%M%SZ}/"
 
-    def run(self, work: Work, sampling: Json) -> int:
-        """Do the work, tell the outcome, return the exit code; a run that is asked to stop still tells."""
+    @property
+    def _parts(self) -> str:
+        """Where the shards of this run leave their reports for each other."""
+        return f"{self.settings.own_prefix}reports/parts/{self.header.nonce}/"
+
+    def run(self, work: Work, sampling: Json, gathering: Gathering | None = None) -> int:
+        """Do the work, tell the outcome, return the exit code; a run that is asked to stop still tells.
+
+        With `gathering` this is a shard, and the last one to end tells the outcome of all.
+        """
         with self._marks(sampling) as marks, progress() as shown, _stopped_by_signals(self.stop):
+            header = replace(self.header, started=marks.run.started)
             try:
                 tree = LocalTree.open(KeyMap.of(self.settings))
                 context = Context(tree, self.store, self.throttle, self._workers, shown, lambda: datetime.now(UTC))
                 verdict = self._work(work, context, marks)
+                if gathering is not None and verdict.judged:
+                    merged = self._gather(gathering, context, header, verdict, sampling)
+                    if merged is None:
+                        marks.finish()
+                        return self._hand_over(header, verdict, sampling)
+                    verdict, sampling, self.found = merged.verdict, merged.sampling, merged.found
+                    header = replace(header, started=merged.started, shard=WHOLE)
             except StoreError as error:
                 verdict = unknown(str(error.fault), error.detail)
             except LocalError as error:
@@ -107,8 +125,22 @@ class Session:
                 verdict = unknown("Interrupted", "asked to stop before the end")
             if verdict.judged:
                 marks.finish()
-        header = replace(self.header, started=marks.run.started)
         return self.tell(header, verdict, sampling)
+
+    def _gather(
+        self, gathering: Gathering, context: Context, header: Header, verdict: Verdict, sampling: Json
+    ) -> Merged | None:
+        """Leave this shard's report, and merge all if no other is missing."""
+        document = build(header, self.settings, verdict, self.found, sampling=sampling, finished=datetime.now(UTC))
+        deliver(self.store, self._parts, header.shard, document)
+        reports = collected(self.store, self._parts, header.shard)
+        return None if reports is None else gathering.merged(context, reports)
+
+    def _hand_over(self, header: Header, verdict: Verdict, sampling: Json) -> int:
+        """This shard has done its part: what it found is judged by the one that ends last."""
+        told = replace(self._told, output=None)
+        self._tell(header, verdict, sampling, told)
+        return Status.PASS.exit_code
 
     def _work(self, work: Work, context: Context, marks: Marks) -> Verdict:
         """Once more from the beginning, if the listing holds a key that only the slower client can take."""
@@ -124,9 +156,12 @@ class Session:
 
     def tell(self, header: Header, verdict: Verdict, sampling: Json) -> int:
         """Tell an outcome, return the exit code."""
+        return self._tell(header, verdict, sampling, self._told)
+
+    def _tell(self, header: Header, verdict: Verdict, sampling: Json, told: Told) -> int:
         self.stop.clear()
-        message = self._told.termination_message or default_path(os.environ)
-        teller = Teller(self.settings, self._told.output, message)
+        message = told.termination_message or default_path(os.environ)
+        teller = Teller(self.settings, told.output, message)
         return teller.tell(header, verdict, self.found, finished=datetime.now(UTC), sampling=sampling, store=self.store)
 
     def _marks(self, sampling: Json) -> Marks:

@@ -64,6 +64,8 @@ def recover(
     least: int = 2000,
     limits: Limits = LIMITS,
     sample: bool = True,
+    shard: Shard = WHOLE,
+    grows: bool = True,
 ) -> Ran:
     """Run a recovery."""
     found = Found()
@@ -71,15 +73,17 @@ def recover(
         since=since,
         window=Window(rate) if sample else None,
         least=least,
-        reading=Reading(Rule(at_risk_clean=True), Care(5)),
+        reading=Reading(Rule(at_risk_clean=True), Care(5), grows=grows),
         limits=limits,
         probes=1,
         probe_interval_seconds=0,
         own_prefix=OWN,
         quarantine=f"{OWN}quarantine/now/",
+        shard=shard,
     )
     verdict = recovering.recover(copies.context, plan, found, Marks(None, RunId("run", NOW)))
-    return Ran(verdict, found, report(copies, "recover", verdict, found, {"rate": rate}, WHOLE))
+    sampling: Json = {"rate": rate, "epoch": 0, "salt": "", "min_sample": least}
+    return Ran(verdict, found, report(copies, "recover", verdict, found, sampling, shard))
 
 
 def report(copies: Copies, command: str, verdict: Verdict, found: Found, sampling: Json, shard: Shard) -> Json:

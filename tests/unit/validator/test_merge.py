@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from certstorage.validator.merge import Json, load, merge
 from certstorage.validator.sampling import Shard
 from certstorage.validator.settings import UsageError
-from certstorage.validator.verdict import Rule
 from tests.unit.validator.fakes import Copies, pdf
 from tests.unit.validator.runs import Ran, check
 from tests.unit.validator.test_check import damage, fill
+
+MOST = 0.005
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -30,7 +31,7 @@ def test_shards_merge_to_the_report_of_one_run(copies: Copies, seed: int, count:
         return check(copies, rate=rate, least=least, epoch=epoch, grows=False, shard=shard)
 
     whole = run(Shard())
-    merged = merge([json.loads(json.dumps(run(Shard(index, count)).report)) for index in range(count)], Rule())
+    merged = merge([json.loads(json.dumps(run(Shard(index, count)).report)) for index in range(count)], MOST)
     assert merged.verdict == whole.verdict
     assert merged.found.counts == whole.found.counts
     assert merged.found.census_methods == whole.found.census_methods
@@ -83,7 +84,7 @@ def test_reports_of_one_run_are_taken(shards: list[Json], tmp_path: Path) -> Non
 def test_a_shard_that_could_not_decide_decides_nothing(shards: list[Json]) -> None:
     shards[1]["shard"]["judged"] = False
     shards[1] |= {"verdict_detail": "EndpointSilent", "message": "nothing but failures"}
-    verdict = merge(shards, Rule()).verdict
+    verdict = merge(shards, MOST).verdict
     assert (verdict.status, verdict.detail) == ("INCONCLUSIVE", "EndpointSilent")
 
 
