@@ -17,8 +17,9 @@ from certstorage.api.status import Status
 class JobKind(StrEnum):
     """What a validator Job is for; also the value of its `storage.deltacrown.io/kind` label.
 
-    Which program each runs, with which of the options below: Recovery `recover` (since, probes, sample), Validation and
-    Sweep `check` (sample, repair, shards), Repair `repair --apply` (source, under, keys, repair), Findings `probe`.
+    Which program each runs, with which of the options below: Recovery `recover` (since, probes, sample, shards),
+    Validation and Sweep `check` (sample, repair, shards), Repair `repair --apply` (source, under, keys, repair),
+    Findings `probe`.
     """
 
     RECOVERY = "Recovery"

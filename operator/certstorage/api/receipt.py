@@ -87,6 +87,8 @@ class Receipt:
     steps: Mapping[str, str] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     get_p95_seconds: float | None = None
+    shard: str = ""
+    """`2/8` where it speaks for one part of the keys only: never a verdict about them all."""
 
 
 def load(text: str) -> Receipt:
@@ -120,6 +122,11 @@ def _percent(fields: Fields, key: str, default: float) -> float:
     return float(value) / 100
 
 
+def _at_risk_open(fields: Fields) -> int:
+    """A recovery that says nothing of what was at risk has not looked at it."""
+    return fields.number("atRiskOpen") if fields.text("command") == "recover" else fields.number("atRiskOpen", 0)
+
+
 def _parse(fields: Fields) -> Receipt:
     started, finished = fields.time("startedAt"), fields.time("finishedAt")
     if started is None or finished is None or finished < started:
@@ -141,7 +148,7 @@ def _parse(fields: Fields) -> Receipt:
         mismatches=fields.number("mismatches", 0),
         unverified=fields.number("unverified", 0),
         errors=fields.number("errors", 0),
-        at_risk_open=fields.number("atRiskOpen", 0),
+        at_risk_open=_at_risk_open(fields),
         probe=fields.text("probe", "skipped"),
         uploaded=fields.number("uploaded", 0),
         resolved=fields.number("resolved", 0),
@@ -155,6 +162,7 @@ def _parse(fields: Fields) -> Receipt:
             Fact(one.text("name"), one.text("state"), one.text("detail", "")) for one in fields.tables("findings")
         ),
         get_p95_seconds=_seconds(fields, "getP95Seconds"),
+        shard=fields.text("shard", ""),
     )
 
 

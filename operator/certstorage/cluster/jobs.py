@@ -15,7 +15,7 @@ from certstorage.api.decision import JobWanted
 from certstorage.api.policy import API_VERSION, GROUP, Policy
 from certstorage.api.reading import rfc3339
 from certstorage.cluster.port import JOBS, Json
-from certstorage.cluster.preflight import local_mount, volume_of
+from certstorage.cluster.preflight import local_disk_problems, local_mount, volume_of
 from certstorage.cluster.target import find_container, live_pods
 
 LABEL_POLICY = f"{GROUP}/policy"
@@ -28,8 +28,13 @@ PROGRAM = "s3-backfill-validator"
 NONCE = "CERT_RECEIPT_NONCE"
 KEEP_SECONDS = 86_400
 """A finished Job is kept for a day: long enough to be read by people, and far longer than a receipt is believed."""
+INDEX = "JOB_COMPLETION_INDEX"
+"""The variable in which an Indexed Job tells each Pod its number; the kubelet puts it into the arguments."""
 RETRIES = 2
-"""Pods that a broken node takes down are replaced; a verdict (exit 1 to 3) never is."""
+"""Pods that a broken node takes down are replaced; a verdict (exit 1 to 3) never is.
+
+The rule for disruptions comes first: a Pod that is drained ends with 2, and the first rule that matches decides.
+"""
 
 _COPIED_PREFIXES = ("CERT_", "AWS_")
 _COPIED_NAMES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"})
@@ -51,10 +56,11 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """How the local disk can be reached: `node` is one that already mounts it, for what only one node can mount."""
+    """How the local disk can be reached. `node`: one that already mounts it; `in_use`: a Pod of the target has it."""
 
     access: Access = Access.ANYWHERE
     node: str = ""
+    in_use: bool = False
 
 
 def disk_of(claim: Json | None, pods: Iterable[Json]) -> Disk:
@@ -62,25 +68,24 @@ def disk_of(claim: Json | None, pods: Iterable[Json]) -> Disk:
     modes = set() if claim is None else set(claim["spec"].get("accessModes", ()))
     if not modes or modes & {"ReadWriteMany", "ReadOnlyMany"}:
         return Disk()
-    nodes = sorted({pod["spec"]["nodeName"] for pod in live_pods(pods) if pod["spec"].get("nodeName")})
+    live = list(live_pods(pods))
+    nodes = sorted({pod["spec"]["nodeName"] for pod in live if pod["spec"].get("nodeName")})
     access = Access.ONE_NODE if "ReadWriteOnce" in modes else Access.ONE_POD
-    return Disk(access, nodes[0] if nodes else "")
+    return Disk(access, nodes[0] if nodes else "", in_use=bool(live))
 
 
 def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, disk: Disk) -> Json:
     """The manifest of one validator Job.
 
     Raises:
-        JobRefusedError: the container or its certificates' volume is not there, or one Pod at most may mount it.
+        JobRefusedError: the container or its certificates' volume is not there or is not shared, or one Pod at most
+            may mount it and the application does.
     """
     template: Json = deployment["spec"]["template"]["spec"]
-    container = find_container(policy, deployment)
-    mount = None if container is None else local_mount(policy, container)
-    volume = None if mount is None else volume_of(template, mount)
-    if container is None or mount is None or volume is None:
-        raise JobRefusedError(f"no volume is mounted at {policy.spec.storage.local_path} in the Deployment's container")
-    if disk.access is Access.ONE_POD:
+    container, mount = _mounted(policy, deployment)
+    if disk.access is Access.ONE_POD and disk.in_use:
         raise JobRefusedError("the claim is ReadWriteOncePod, so no Job can mount it while the application runs")
+    shards = 1 if disk.access is Access.ONE_POD else wanted.shards
     env = _environment(wanted, policy, container)
     mounts = [mount, *_mounts_of_named_files(env, container, mount)]
     volumes = [found for one in mounts if (found := volume_of(template, one)) is not None]
@@ -97,7 +102,7 @@ def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, d
         "enableServiceLinks": False,
         "serviceAccountName": policy.spec.validation.service_account or template.get("serviceAccountName", "default"),
         "securityContext": _pod_security(template, container),
-        "containers": [_container(wanted, policy, image, env=env, target=container, mounts=mounts)],
+        "containers": [_container(wanted, policy, image, shards, env=env, target=container, mounts=mounts)],
         "volumes": [*_unique(volumes), {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
     }
     affinity = _affinity(template, disk)
@@ -113,20 +118,45 @@ def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, d
             "ownerReferences": [owner_reference(policy)],
         },
         "spec": {
-            "backoffLimit": RETRIES,
+            **_completions(shards),
             "activeDeadlineSeconds": wanted.timeout_seconds,
             "ttlSecondsAfterFinished": KEEP_SECONDS,
             "podFailurePolicy": {
                 "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                     {
                         "action": "FailJob",
                         "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [1, 2, 3]},
                     },
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                 ]
             },
             "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
         },
+    }
+
+
+def _mounted(policy: Policy, deployment: Json) -> tuple[Json, Json]:
+    """The target's container, and its mount of the certificates."""
+    container = find_container(policy, deployment)
+    if container is None:
+        raise JobRefusedError(f"the Deployment {policy.spec.target.name} has not the container of the policy")
+    where = f"Deployment {policy.spec.target.name}"
+    problems = local_disk_problems(policy, where, deployment["spec"], container, claim_missing=False)
+    mount = local_mount(policy, container)
+    if problems or mount is None:
+        raise JobRefusedError("; ".join(problem.message for problem in problems))
+    return container, mount
+
+
+def _completions(shards: int) -> Json:
+    """One Pod, or one for each part of the keys, all at once. A part that hands over its report exits with 0."""
+    if shards == 1:
+        return {"backoffLimit": RETRIES}
+    return {
+        "completionMode": "Indexed",
+        "completions": shards,
+        "parallelism": shards,
+        "backoffLimit": RETRIES * shards,
     }
 
 
@@ -143,14 +173,14 @@ def owner_reference(policy: Policy) -> Json:
 
 
 def _container(
-    wanted: JobWanted, policy: Policy, image: str, *, env: list[Json], target: Json, mounts: list[Json]
+    wanted: JobWanted, policy: Policy, image: str, shards: int, *, env: list[Json], target: Json, mounts: list[Json]
 ) -> Json:
     found: Json = {
         "name": CONTAINER,
         "image": policy.spec.validation.image or image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(policy.spec.validation.command) or [PROGRAM],
-        "args": _arguments(wanted),
+        "args": _arguments(wanted, shards),
         "env": env,
         "resources": {
             "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -170,7 +200,8 @@ def _container(
     return found
 
 
-def _arguments(wanted: JobWanted) -> list[str]:
+def _arguments(wanted: JobWanted, shards: int) -> list[str]:
+    shard = ["--shard", f"$({INDEX})/{shards}"] if shards > 1 else []
     return [
         "recover",
         *(() if wanted.since is None else ("--since", rfc3339(wanted.since))),
@@ -186,6 +217,7 @@ def _arguments(wanted: JobWanted) -> list[str]:
         f"{wanted.max_mismatch:g}",
         "--output",
         "bucket",
+        *shard,
     ]
 
 

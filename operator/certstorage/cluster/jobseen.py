@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from certstorage.api.observed import JobPhase, JobSeen
 from certstorage.api.policy import Policy
 from certstorage.api.reading import Fields
-from certstorage.api.receipt import InvalidReceiptError, Receipt, load
+from certstorage.api.receipt import InvalidReceiptError, Receipt, ReceiptVerdict, load
 from certstorage.cluster.jobs import CONTAINER, LABEL_ATTEMPT, LABEL_INCIDENT, LABEL_KIND, NONCE
 from certstorage.cluster.port import Json
 from certstorage.cluster.target import owned_by
@@ -36,6 +36,9 @@ CANNOT_START = frozenset(
 )
 """Reasons of a waiting container that do not go away by themselves soon."""
 
+EXIT_CODES = {ReceiptVerdict.PASSED: 0, ReceiptVerdict.FAILED: 1, ReceiptVerdict.INCONCLUSIVE: 2}
+"""What a validator exits with, by its verdict (docs/validator.md)."""
+
 
 def is_ours(job: Json, policy: Policy) -> bool:
     """Whether the policy, by UID, controls this Job."""
@@ -54,7 +57,7 @@ def parse_job(job: Json, pods: Iterable[Json], policy: Policy, now: datetime) ->
     metadata, labels = job["metadata"], job["metadata"].get("labels", {})
     mine = owned_by(metadata["uid"], pods)
     phase, reason, finished = _phase(job)
-    receipt, problem = _receipt(mine) if phase is not JobPhase.RUNNING else (None, "")
+    receipt, problem = _receipt(job, mine) if phase is not JobPhase.RUNNING else (None, "")
     created = _time(metadata, "creationTimestamp") or now
     stuck = False
     if phase is JobPhase.RUNNING:
@@ -93,8 +96,11 @@ def _phase(job: Json) -> tuple[JobPhase, str, datetime | None]:
     return JobPhase.RUNNING, "", None
 
 
-def _receipt(pods: Iterable[Json]) -> tuple[Receipt | None, str]:
-    """The receipt of the Pod that ended last, or why there is none."""
+def _receipt(job: Json, pods: Iterable[Json]) -> tuple[Receipt | None, str]:
+    """The receipt of the Pod that ended last, or why there is none.
+
+    Where Pods share the keys, that of the last one that spoke for all; if none does, of a part that could not know.
+    """
     ended = [
         (state.get("finishedAt", ""), pod["metadata"]["name"], state)
         for pod in pods
@@ -103,15 +109,35 @@ def _receipt(pods: Iterable[Json]) -> tuple[Receipt | None, str]:
     ]
     if not ended:
         return None, "no Pod of the Job has ended that is still there"
-    _, name, state = max(ended, key=lambda one: one[:2])
-    message = state.get("message", "")
-    how = f"Pod {name} ended with exit {state.get('exitCode')} ({state.get('reason', 'no reason')})"
+    said = [_said(name, state) for _, name, state in sorted(ended, key=lambda one: one[:2])]
+    parts = job["spec"].get("completions", 1)
+    if parts == 1:
+        said = said[-1:]
+    whole = [one for one in said if one[0] is not None and not one[0].shard]
+    unknowing = [one for one in said if one[0] is not None and one[0].verdict is ReceiptVerdict.INCONCLUSIVE]
+    if whole or unknowing:
+        return (whole or unknowing)[-1]
+    last = said[-1][1]
+    return (
+        None,
+        last if parts == 1 else f"of {parts} parts {len(said)} Pods ended and none merged them; the last: {last}",
+    )
+
+
+def _said(name: str, state: Json) -> tuple[Receipt | None, str]:
+    """The receipt that one Pod left, if it is one and its exit code says the same."""
+    message, code = state.get("message", ""), state.get("exitCode")
+    how = f"Pod {name} ended with exit {code} ({state.get('reason', 'no reason')})"
     if not message:
         return None, f"{how} and no termination message"
     try:
-        return load(message), ""
+        receipt = load(message)
     except InvalidReceiptError as error:
         return None, f"{how}: {error}: {message[:160]}"
+    handed_over = bool(receipt.shard) and code == 0
+    if code != EXIT_CODES[receipt.verdict] and not handed_over:
+        return None, f"{how}, but its receipt says {receipt.verdict}: {receipt.message[:160]}"
+    return receipt, f"{how} and speaks for part {receipt.shard} only" if receipt.shard else ""
 
 
 def _why_not_started(job: Json, pods: list[Json], created: datetime, now: datetime) -> str:

@@ -83,6 +83,7 @@ def recovery_job(policy: Policy, seen: Observation, hold: Hold) -> JobWanted:
         min_sample=recovery.min_sample,
         max_mismatch=recovery.max_mismatch,
         timeout_seconds=policy.spec.validation.timeout_seconds,
+        shards=policy.spec.validation.shards,
         probes=PROBES if idle else 1,
         probe_interval_seconds=PROBE_SPREAD_SECONDS // (PROBES - 1) if idle else 0,
     )

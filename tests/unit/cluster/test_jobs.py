@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from certstorage.api.reasons import Reason
 from certstorage.cluster.jobs import Access, Disk, JobRefusedError, build_job, disk_of
 from certstorage.cluster.port import Json
+from certstorage.cluster.target import parse_target
+from certstorage.validator.options import parse
+from certstorage.validator.sampling import Shard
 from tests.unit.cluster.objects import container, make_deployment, make_policy, wanted
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -56,12 +60,29 @@ def rich_deployment() -> Json:
     return deployment
 
 
+def running(node: str, **metadata: Any) -> Json:
+    return {"metadata": metadata, "spec": {"nodeName": node}, "status": {"phase": "Running"}}
+
+
+def claimed(mode: str, *pods: Json) -> Disk:
+    """The disk behind a claim of this access mode, with the target's Pods that use it."""
+    return disk_of({"spec": {"accessModes": [mode]}}, pods)
+
+
+def job(disk: Disk, **changes: Any) -> Json:
+    """The Job of a target with everything, on this disk."""
+    return build_job(wanted(**changes), make_policy(), rich_deployment(), "v:1", disk)
+
+
 CASES: dict[str, Any] = {
+    "rwx": lambda: job(claimed("ReadWriteMany", running("node-a"), running("node-b"))),
+    "rwo": lambda: job(claimed("ReadWriteOnce", running("node-a"))),
+    "rwop-scaled-down": lambda: job(claimed("ReadWriteOncePod"), shards=4),
+    "shards": lambda: job(claimed("ReadWriteMany", running("node-a")), shards=4),
     "plain": lambda: build_job(wanted(), make_policy(), make_deployment(), "validator:1", Disk()),
     "rich": lambda: build_job(
         wanted(probes=6, probe_interval_seconds=60), make_policy(), rich_deployment(), "v:1", Disk()
     ),
-    "one-node": lambda: build_job(wanted(), make_policy(), rich_deployment(), "v:1", Disk(Access.ONE_NODE, "node-a")),
     "overrides": lambda: build_job(
         wanted(),
         make_policy(
@@ -119,17 +140,45 @@ def test_root_is_not_taken_over() -> None:
 
 def test_a_verdict_is_never_retried_and_a_disruption_always_is() -> None:
     spec = CASES["plain"]()["spec"]
-    rules = spec["podFailurePolicy"]["rules"]
-    assert rules[0]["onExitCodes"]["values"] == [1, 2, 3]
-    assert rules[0]["action"] == "FailJob"
-    assert rules[1]["action"] == "Ignore"
+    disrupted, judged = spec["podFailurePolicy"]["rules"]  # the first that matches decides: a drained Pod ends with 2
+    assert disrupted["action"] == "Ignore"
+    assert disrupted["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
+    assert judged["action"] == "FailJob"
+    assert judged["onExitCodes"]["values"] == [1, 2, 3]
     assert spec["backoffLimit"] == 2
     assert pod_spec(CASES["plain"]())["restartPolicy"] == "Never"
 
 
 def test_a_claim_for_one_pod_gives_no_job() -> None:
     with pytest.raises(JobRefusedError, match="ReadWriteOncePod"):
-        build_job(wanted(), make_policy(), make_deployment(), "v", Disk(Access.ONE_POD))
+        job(claimed("ReadWriteOncePod", running("node-a")))
+
+
+@pytest.mark.parametrize("source", [{"emptyDir": {}}, {"hostPath": {"path": "/certificates"}}])
+def test_a_disk_that_pods_do_not_share_gives_no_job(source: Json) -> None:
+    deployment = make_deployment()
+    deployment["spec"]["template"]["spec"]["volumes"] = [{"name": "certificates", **source}]
+    problems = parse_target(make_policy(), deployment, ()).problems
+    assert [problem.reason for problem in problems] == [Reason.LOCAL_NOT_SHARED]
+    with pytest.raises(JobRefusedError, match=f"{next(iter(source))}, which Pods do not share"):
+        build_job(wanted(), make_policy(), deployment, "v", Disk())
+
+
+def test_shards_are_the_pods_of_one_indexed_job() -> None:
+    spec = CASES["shards"]()["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 4)
+    assert spec["backoffLimit"] == 8
+    args = spec["template"]["spec"]["containers"][0]["args"]
+    assert args[args.index("--shard") + 1] == "$(JOB_COMPLETION_INDEX)/4"
+    assert args[args.index("--output") + 1] == "bucket"
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_the_validator_takes_every_shards_arguments(index: int) -> None:
+    args = pod_spec(CASES["shards"]())["containers"][0]["args"]
+    options = parse([word.replace("$(JOB_COMPLETION_INDEX)", str(index)) for word in args])
+    assert options.shard == Shard(index, 4)
+    assert options.command == "recover"
 
 
 def test_without_the_volume_there_is_no_job() -> None:
@@ -139,18 +188,14 @@ def test_without_the_volume_there_is_no_job() -> None:
         build_job(wanted(), make_policy(), deployment, "v", Disk())
 
 
-def running(node: str, **metadata: Any) -> Json:
-    return {"metadata": metadata, "spec": {"nodeName": node}, "status": {"phase": "Running"}}
-
-
 @pytest.mark.parametrize(
     ("modes", "expected"),
     [
         (["ReadWriteMany"], Disk()),
         (["ReadWriteOnce", "ReadWriteMany"], Disk()),
         (["ReadOnlyMany"], Disk()),
-        (["ReadWriteOnce"], Disk(Access.ONE_NODE, "node-a")),
-        (["ReadWriteOncePod"], Disk(Access.ONE_POD, "node-a")),
+        (["ReadWriteOnce"], Disk(Access.ONE_NODE, "node-a", in_use=True)),
+        (["ReadWriteOncePod"], Disk(Access.ONE_POD, "node-a", in_use=True)),
         ([], Disk()),
     ],
 )

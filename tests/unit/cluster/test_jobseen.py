@@ -42,6 +42,7 @@ def receipt(**changes: Any) -> str:
         "mismatchPercent": 0.1,
         "sampled": 400,
         "population": 400,
+        "atRiskOpen": 0,
     }
     return json.dumps({**fields, **changes})
 
@@ -138,6 +139,38 @@ def test_a_job_without_a_readable_receipt_says_what_it_left(message: str, told: 
 def test_a_deadline_is_named() -> None:
     found = seen(make_job(condition("Failed", reason="DeadlineExceeded", message="Job was active longer than")))
     assert found.problem.startswith("DeadlineExceeded")
+
+
+# --- Pods that share the keys
+
+
+def shared(*conditions: Json) -> Json:
+    job = make_job(*conditions)
+    job["spec"] |= {"completionMode": "Indexed", "completions": 2}
+    return job
+
+
+def test_of_shards_the_one_that_speaks_for_all_is_heard() -> None:
+    merged = make_pod(receipt(verdict="FAIL"), code=1, at="2026-11-23T03:23:00Z")
+    part = make_pod(receipt(shard="0/2"), at="2026-11-23T03:24:00Z")
+    found = seen(shared(condition("Failed")), merged, part)
+    assert found.receipt is not None
+    assert (found.receipt.verdict, found.receipt.shard) == (ReceiptVerdict.FAILED, "")
+
+
+def test_parts_that_passed_are_no_receipt_of_the_whole() -> None:
+    parts = [make_pod(receipt(shard=f"{index}/2"), at=f"2026-11-23T03:2{index}:00Z") for index in range(2)]
+    found = seen(shared(condition("Complete")), *parts)
+    assert found.receipt is None
+    assert "of 2 parts 2 Pods ended and none merged them" in found.problem
+    assert "part 1/2 only" in found.problem
+
+
+def test_a_part_that_could_not_know_says_why() -> None:
+    unknowing = receipt(shard="1/2", verdict="INCONCLUSIVE", message="the canary failed", probe="failed")
+    found = seen(shared(condition("Failed")), make_pod(unknowing, code=2), make_pod(receipt(shard="0/2"), at=LATE))
+    assert found.receipt is not None
+    assert (found.receipt.verdict, found.receipt.probe) == (ReceiptVerdict.INCONCLUSIVE, "failed")
 
 
 # --- Pods that do not start
