@@ -17,7 +17,6 @@ from typing import Any, Protocol
 import aiohttp
 
 MERGE = "application/merge-patch+json"
-STRATEGIC = "application/strategic-merge-patch+json"
 TIMEOUT = aiohttp.ClientTimeout(total=15)
 START_SECONDS = 15.0
 
@@ -83,9 +82,9 @@ class Kube:
             raise
         return found
 
-    async def patch(self, path: str, body: object, kind: str = MERGE) -> Object:
-        """The object after a patch. Raises KubeError."""
-        patched: Object = await self.call("PATCH", path, body=body, kind=kind)
+    async def patch(self, path: str, body: object) -> Object:
+        """The object after a merge patch. Raises KubeError."""
+        patched: Object = await self.call("PATCH", path, body=body, kind=MERGE)
         return patched
 
     async def delete(self, path: str, **query: str) -> None:
