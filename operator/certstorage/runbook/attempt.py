@@ -29,6 +29,21 @@ def open_attempt(context: Context, hold: Hold, since: datetime) -> Wants:
     return _with_job(context, opened, since)
 
 
+def noted(context: Context, hold: Hold) -> Hold:
+    """The hold with what voids the open attempt's receipt: that S3 failed after its Job had begun.
+
+    Whatever else goes on in the pass, and in any mode: the Job may end before the next pass looks at it.
+    """
+    seen = context.seen
+    if not hold.nonce or not recovery.s3_fails(seen.signals):
+        return hold
+    job = recovery.job_of(seen, hold)
+    if job is None and not seen.blind:
+        return hold
+    known = hold.last_firing_at is not None and job is not None and hold.last_firing_at >= job.created_at
+    return hold if known else replace(hold, last_firing_at=context.now)
+
+
 def attempt(context: Context, hold: Hold) -> Wants:
     """Follow the open attempt to its end."""
     seen, since = context.seen, recovered_since(context)
@@ -38,12 +53,13 @@ def attempt(context: Context, hold: Hold) -> Wants:
         if remembered is not None and remembered.job_uid and remembered.attempt == hold.attempt:
             gone = Finding(Reason.JOB_GONE, f"Job {recovery.job_name(hold)} was deleted before it ended")
             return close(context, hold, gone, None)
+        if not recovery.s3_answers(seen.signals) or seen.blind:
+            text = f"attempt {hold.attempt} is open and its Job is not made yet; {_not_now(context)}"
+            return waiting(context, hold, Step.WAITING_FOR_S3, Finding(Reason.OUTAGE_READS_LOCAL, text))
         return _with_job(context, hold, since)
     if not job.ours:
         text = f"a Job {job.name} exists that is not ours: {job.problem or 'it has another owner'}"
         return close(context, hold, Finding(Reason.JOB_FOREIGN, text), None)
-    if recovery.s3_fails(seen.signals) and (hold.last_firing_at is None or hold.last_firing_at < job.created_at):
-        hold = replace(hold, last_firing_at=context.now)
     if job.phase is JobPhase.RUNNING:
         return _running(context, hold, job, since)
     failure = recovery.judge(context.policy, seen, hold, job, context.now)
@@ -74,6 +90,12 @@ def close(context: Context, hold: Hold, failure: Finding, job: JobSeen | None) -
     wants = waiting(context, closed, Step.BACKING_OFF, finding, recovered=recovered_since(context))
     event = EventWanted(EventType.WARNING, failure.reason.value, text)
     return replace(wants, events=(event,), validation=validation_of(job))
+
+
+def _not_now(context: Context) -> str:
+    """Why no Job is made now: a Job uploads, and its receipt must be of a time after S3 last failed."""
+    blind = context.seen.blind
+    return blind[0].message if blind else unproven(context)
 
 
 def _with_job(context: Context, hold: Hold, since: datetime | None) -> Wants:

@@ -13,6 +13,8 @@ from certstorage.runbook.wants import Ask, Context
 def refusal(context: Context) -> Ask | None:
     """What refuses the way back however good the proof is."""
     policy, seen = context.policy, context.seen
+    if seen.blind:
+        return Ask(seen.blind[0].reason, f"no attempt begins or ends unseen: {seen.blind[0].message}")
     if policy.spec.mode is Mode.PROTECT_ONLY:
         text = "S3 answers again; spec.mode is ProtectOnly, so a person brings reads back"
         return Ask(Reason.MODE_PROTECT_ONLY, text, set_env_command(context, "true"))

@@ -38,6 +38,7 @@ def outage(context: Context) -> Wants:
     hold = context.hold
     if hold is None or hold.reads is ReadsPhase.NONE:
         return _not_held(context)
+    hold = attempt.noted(context, hold)
     if context.policy.spec.mode is Mode.OBSERVE:
         return _observed_only(context, hold)
     if hold.reads is ReadsPhase.RETURNING:

@@ -1,0 +1,94 @@
+"""What an open attempt must not miss: its Job is made only while S3 answers, and a failure since voids its receipt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from certstorage.api.conditions import ConditionType
+from certstorage.api.env import EnvVar, FlagState
+from certstorage.api.observed import Observation, Problem
+from certstorage.api.reasons import Reason
+from certstorage.api.signals import SignalSet, Verdict
+from certstorage.runbook.decide import decide
+from tests.unit.runbook.world import READ, World, healthy, hidden_outage, make_policy, outage
+
+HOLD = 600
+
+
+def holding() -> World:
+    """S3 answers and has nearly done so for long enough."""
+    world = World(signals=outage())
+    world.step()
+    world.signals = healthy()
+    world.step(60)
+    return world
+
+
+def validating() -> World:
+    """The Job of attempt 1 runs."""
+    world = holding()
+    world.step(HOLD)
+    assert len(world.jobs) == 1
+    return world
+
+
+def ready(world: World) -> str:
+    return world.status.conditions[ConditionType.READY].reason
+
+
+@pytest.mark.parametrize("signals", [outage(), hidden_outage(), healthy(RECOVERY=Verdict.UNKNOWN)])
+def test_an_attempt_whose_job_was_not_made_yet_waits_for_s3(signals: SignalSet) -> None:
+    """The operator died between the hold and the Job; meanwhile S3 fails again, or cannot be judged."""
+    world = validating()
+    world.jobs.clear()
+    world.status = replace(world.status, operation=None)
+    world.signals = signals
+    assert world.step(15).jobs == ()
+    assert ready(world) == Reason.OUTAGE_READS_LOCAL
+    world.signals = healthy()
+    assert len(world.step(15).jobs) == 1
+
+
+def test_no_attempt_opens_unseen() -> None:
+    world = holding()
+    world.now += (world.status.blocked_until or world.now) - world.now
+    blind = Problem(Reason.PERMISSION_DENIED, "pods is forbidden")
+    seen: Observation = replace(world.see(), blind=(blind,))
+    decision = decide(world.policy, seen, world.status, world.now)
+    assert decision.patch is None
+    assert decision.jobs == ()
+    assert decision.status.conditions[ConditionType.READY].reason == Reason.PERMISSION_DENIED
+    assert len(world.step().jobs) == 1
+
+
+def test_a_failure_seen_while_a_foreign_writer_is_undone_voids_the_receipt() -> None:
+    world = validating()
+    world.env[READ] = EnvVar.literal("true", "argocd")
+    world.signals = outage()
+    world.step(15)
+    assert world.read_is(FlagState.FALSE)
+    world.signals = healthy()
+    world.finish()
+    world.step(15)
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.RECEIPT_STALE
+
+
+def test_a_failure_seen_in_mode_observe_voids_the_receipt() -> None:
+    world = validating()
+    world.policy = make_policy(generation=2, mode="Observe")
+    world.signals = hidden_outage()
+    world.step(15)
+    assert len(world.writes) == 3
+    world.step(15)
+    assert len(world.writes) == 3, "it is noted once"
+    world.policy = make_policy(generation=3)
+    world.signals = healthy()
+    world.finish()
+    world.step(15)
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.RECEIPT_STALE
