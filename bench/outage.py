@@ -153,6 +153,7 @@ async def _ten_minute_rule(world: World, outage: Outage, cut: datetime) -> float
 async def _go_back(world: World, outage: Outage) -> None:
     """S3 answers again, and the operator brings reads back: the next run needs what this cut kept from S3."""
     wait = outage.story.wait
+    # Pods that go still read from S3 first, and would find there what the cut has made stale
     await wait("every Pod to read local", lambda facts: _all_read(facts, "false"), within=PATIENCE.rolled_out)
     await world.faults.mend()
     await wait("reads from S3", lambda facts: _all_read(facts, "true"), within=PATIENCE.returned)
@@ -160,7 +161,11 @@ async def _go_back(world: World, outage: Outage) -> None:
 
 
 def _all_read(facts: Facts, flag: str) -> bool:
-    return bool(facts.pods) and all_read(facts.pods[-1], flag, TERMS.replicas)
+    """Whether every Pod runs with this read flag, and none of before is left."""
+    if not facts.pods:
+        return False
+    seen = facts.pods[-1]
+    return all_read(seen, flag, TERMS.replicas) and not any(pod.going for pod in seen.pods)
 
 
 def _report(runs: Sequence[Run], hole: Run, hole_budget: float) -> int:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from obstore.exceptions import BaseError as StoreError
@@ -23,46 +24,67 @@ Truth = Mapping[str, str | None]
 """By key, the SHA-256 (hex) of what must be there; None where nothing must be."""
 
 
+Version = tuple[str, str]
+"""A key and the ETag that it was listed with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which version of which key the bucket held, listed between these times."""
+
+    started: datetime
+    finished: datetime
+    versions: tuple[Version, ...]
+
+
 class Bucket:
-    """Reads the demo's bucket; made by `opened`."""
+    """Reads the demo's bucket; made by `opened`. Bodies are read once, however many listings show them."""
 
     def __init__(self, store: S3Store) -> None:
         self._store = store
-        self._known: dict[tuple[str, str, datetime], str] = {}
+        self._limit = asyncio.Semaphore(AT_ONCE)
+        self._known: dict[Version, str] = {}
 
-    async def compare(self, truth: Truth) -> Comparison:
-        """Hold every key of the truth against the bucket. Bodies already read are not read again while they stay.
+    async def listing(self) -> Listing:
+        """What the bucket holds. Raises KubeError when it does not answer."""
+        started = datetime.now(UTC)
+        try:
+            pages = self._store.list(cluster.PREFIX)
+            versions = tuple([(meta["path"], meta["e_tag"] or "") async for page in pages for meta in page])
+        except StoreError as error:
+            raise KubeError(0, f"S3: {error}") from error
+        return Listing(started, datetime.now(UTC), versions)
+
+    async def compare(self, listing: Listing, truth: Truth) -> Comparison:
+        """Hold every key of the truth against the bucket as it was listed, by the bytes of those very versions.
 
         Raises:
             KubeError: the bucket does not answer.
         """
-        started = datetime.now(UTC)
+        wanted = [version for version in listing.versions if version[0] in truth]
         try:
-            found = await self._digests(truth)
+            digests = await asyncio.gather(*(self._digest(version) for version in wanted))
         except StoreError as error:
             raise KubeError(0, f"S3: {error}") from error
+        found = {key: digest for (key, _), digest in zip(wanted, digests, strict=True)}
         different = tuple(sorted(key for key, digest in truth.items() if found.get(key) != digest))
         right = [digest for key, digest in truth.items() if found.get(key) == digest]
         absent = right.count(None)
-        return Comparison(started, datetime.now(UTC), len(right) - absent, absent, different)
+        return Comparison(listing.started, listing.finished, len(right) - absent, absent, different)
 
-    async def _digests(self, truth: Truth) -> dict[str, str]:
-        limit = asyncio.Semaphore(AT_ONCE)
-
-        async def digest(key: str, version: tuple[str, str, datetime]) -> tuple[str, str]:
+    async def _digest(self, version: Version) -> str:
+        """The SHA-256 of a version's bytes; empty when the key holds another version by now, or none."""
+        async with self._limit:
             if version not in self._known:
-                async with limit:
-                    body = await (await self._store.get_async(key)).bytes_async()
+                try:
+                    found = await self._store.get_async(version[0])
+                except FileNotFoundError:
+                    return ""
+                body = await found.bytes_async()
+                if found.meta["e_tag"] != version[1]:
+                    return ""
                 self._known[version] = hashlib.sha256(body).hexdigest()
-            return key, self._known[version]
-
-        wanted = [
-            digest(meta["path"], (meta["path"], meta["e_tag"] or "", meta["last_modified"]))
-            async for page in self._store.list(cluster.PREFIX)
-            for meta in page
-            if meta["path"] in truth
-        ]
-        return dict(await asyncio.gather(*wanted))
+            return self._known[version]
 
 
 @asynccontextmanager

@@ -137,7 +137,8 @@ class Job:
 class Comparison:
     """Every key that was written or deleted during the cut, held against the bucket by content.
 
-    Keys count in `equal` (same bytes) or `absent` (deleted, and not in the bucket) or are named in `different`.
+    `started` and `finished` are when the bucket was listed; the bytes are those of the versions that were listed. Keys
+    count in `equal` (same bytes) or `absent` (deleted, and not in the bucket) or are named in `different`.
     """
 
     started: datetime

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tests.e2e.story.bucket import Truth
+from tests.e2e.story.bucket import Listing, Truth
 from tests.e2e.story.facts import OPERATOR_MANAGER, OUTAGES, Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.observer import Observer
@@ -17,7 +17,7 @@ from tests.e2e.story.story import Show, Story
 from tests.e2e.story.world import World
 
 COMPARE_SECONDS = 0.2
-"""Between two comparisons of the bucket."""
+"""Between two listings of the bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +131,27 @@ class Outage:
             await asyncio.wait([comparing])
 
     async def _compare(self, touched: set[str], truth: Truth) -> None:
-        while True:
+        """List the bucket every so often; the bodies are read meanwhile, so that no moment is missed."""
+        latest = truth
+
+        async def judge(listing: Listing) -> None:
+            nonlocal latest
             try:
-                comparison = await self.world.bucket.compare({key: truth[key] for key in touched & truth.keys()})
+                wanted = {key: latest[key] for key in touched & latest.keys()}
+                comparison = await self.world.bucket.compare(listing, wanted)
                 self.observer.compared(comparison)
                 if comparison.different:
-                    truth = await self.world.load.truth()
+                    latest = await self.world.load.truth()
             except KubeError as error:
                 self.observer.unreadable(str(error))
-            await asyncio.sleep(COMPARE_SECONDS)
+
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    group.create_task(judge(await self.world.bucket.listing()))
+                except KubeError as error:
+                    self.observer.unreadable(str(error))
+                await asyncio.sleep(COMPARE_SECONDS)
 
 
 def given_back(facts: Facts) -> bool:
