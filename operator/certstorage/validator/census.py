@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from certstorage.validator.context import Context
@@ -11,6 +12,9 @@ from certstorage.validator.facts import RemoteFacts
 from certstorage.validator.index import LocalIndex
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.sampling import WHOLE, Shard
+
+CLOCK_MARGIN = timedelta(minutes=15)
+"""How far the clocks of nodes, file server and bucket may be apart (S3 refuses more): "since" begins this early."""
 
 
 class Row(NamedTuple):
@@ -26,10 +30,10 @@ class Row(NamedTuple):
         """Whether the listing alone shows a difference."""
         return self.remote is None or self.local_size is None or self.local_size != self.remote.size
 
-    def changed_since(self, since_ns: int) -> bool:
-        """Whether either side was written since."""
+    def changed_since(self, since: datetime) -> bool:
+        """Whether either side was written since then, as far as clocks agree."""
         remote_ns = int(self.remote.modified.timestamp() * 1e9) if self.remote else 0
-        return max(self.local_changed_ns, remote_ns) >= since_ns
+        return max(self.local_changed_ns, remote_ns) >= int((since - CLOCK_MARGIN).timestamp() * 1e9)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from certstorage.validator.census import Counts, Row, census
@@ -40,6 +41,8 @@ class Plan:
     reading: Reading
     limits: Limits
     shard: Shard = WHOLE
+    since: datetime | None = None
+    """What was written since this proof is read in full, not by sample."""
 
 
 def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
@@ -58,17 +61,24 @@ def check(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict:
     run.confirm_differences()
     run.ask_for_checksums()
     verdict = read_sample(
-        context, plan.reading, run.sampler, found, marks=marks, rest=lambda: sampled_part(context, found, plan.shard)
+        context,
+        plan.reading,
+        run.sampler,
+        found,
+        marks=marks,
+        rest=lambda: sampled_part(context, found, plan.shard, plan.since),
     )
     name(context, plan.reading.care, found)
     return verdict
 
 
-def sampled_part(context: Context, found: Found, shard: Shard = WHOLE) -> Iterator[str]:
+def sampled_part(context: Context, found: Found, shard: Shard = WHOLE, since: datetime | None = None) -> Iterator[str]:
     """Every key of the sampled part once more, for a sample that grows."""
     known = {look.key for look in found.at_risk.mismatches}
-    rows = census(context, Counts(), WalkTrouble(), shard)
-    return (row.key for row in rows if not row.differs and row.key not in known)
+    for row in census(context, Counts(), WalkTrouble(), shard):
+        recent = since is not None and row.changed_since(since)
+        if not (row.differs or recent or row.key in known):
+            yield row.key
 
 
 class _Check:
@@ -81,6 +91,7 @@ class _Check:
         self._marks = marks
         self.sampler = Sampler(plan.window, plan.least)
         self._differing = KeyList()
+        self._recent = KeyList()
         self._doubted = KeyList()
         self._unjudged = KeyList()
 
@@ -88,6 +99,8 @@ class _Check:
         """Every key of both sides; where all bodies will be read anyway, without hashing the local files."""
         self._context.progress.phase("census", None)
         rows = census(self._context, self._found.counts, self._found.trouble, self._plan.shard)
+        if self._plan.since is not None:
+            rows = self._without_recent(rows, self._plan.since)
         if self._plan.window.rate >= 1:
             for row in rows:
                 self._differing.append(row.key) if row.differs else self._offer(row)
@@ -101,15 +114,24 @@ class _Check:
             else:
                 (self._doubted if one.says is Says.DIFFERENT else self._unjudged).append(one.row.key)
 
+    def _without_recent(self, rows: Iterator[Row], since: datetime) -> Iterator[Row]:
+        """Every row but those that were written since the last proof, which are kept apart."""
+        for row in rows:
+            if not row.differs and row.changed_since(since):
+                self._recent.append(row.key)
+            else:
+                yield row
+
     def confirm_differences(self) -> None:
-        """Look at what the listing shows as different, then at what only the ETags do.
+        """Look at what the listing shows as different, at what is recent, then at what only the ETags doubt.
 
         Where the bodies prove that ETags are no MD5s here (SSE-KMS, SSE-C), the other doubted ones are left unjudged.
         """
         care, at_risk = self._plan.reading.care, self._found.at_risk
-        at_risk.keys = len(self._differing) + len(self._doubted)
+        at_risk.keys = len(self._differing) + len(self._recent) + len(self._doubted)
         self._context.progress.phase("differing", at_risk.keys)
         settle(self._differing, self._context, care, at_risk)
+        settle(self._recent, self._context, care, at_risk)
         doubted, before = iter(self._doubted), at_risk.same
         settle(islice(doubted, _TRUST_AFTER), self._context, care, at_risk)
         if len(self._doubted) > _TRUST_AFTER and at_risk.same - before > _TRUST_AFTER / 2:

@@ -20,7 +20,7 @@ from certstorage.validator.recover import summed_up
 from certstorage.validator.report import Json
 from certstorage.validator.sampling import Shard, Window
 from certstorage.validator.settings import UsageError
-from certstorage.validator.store import Fault, Store, StoreError
+from certstorage.validator.store import Fault, Store, StoreError, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,7 @@ def _key(folder: str, index: int, count: int) -> str:
 
 
 def _text(store: Store, key: str) -> str:
-    body = store.get(key)
-    if body is None:
+    data = whole(store, key)
+    if data is None:
         raise StoreError(Fault.REFUSED, f"{key} is gone")
-    if body.data is not None:
-        return body.data.decode(errors="replace")
-    pieces = store.chunks(key)
-    if pieces is None:
-        raise StoreError(Fault.REFUSED, f"{key} is gone")
-    return b"".join(pieces[1]).decode(errors="replace")
+    return data.decode(errors="replace")

@@ -53,6 +53,7 @@ def check(options: Namespace) -> int:
         replace(reading, grows=reading.grows and shard.count == 1),
         Limits(options.max_missing_share, options.max_extra_share, sys.maxsize),
         shard,
+        options.since,
     )
 
     def work(context: Context, found: Found, marks: Marks) -> Verdict:
@@ -64,8 +65,11 @@ def check(options: Namespace) -> int:
             repairing.mend_found(context, mending, found)
         return verdict
 
-    gathering = _gathering(options, reading, checking.sampled_part)
-    return session.run(work, _sampling(window, options.min_sample), gathering)
+    gathering = _gathering(
+        options, reading, lambda context, found: checking.sampled_part(context, found, since=options.since)
+    )
+    sampling = {**_sampling(window, options.min_sample), "since": _told(options.since)}
+    return session.run(work, sampling, gathering)
 
 
 def recover(options: Namespace) -> int:
@@ -117,8 +121,11 @@ def repair(options: Namespace) -> int:
     session = _session(options)
     outcomes = _UPLOADS[options.only] | ({Outcome.EXTRA} if options.extra else set())
     text = repairing.fetched(options.from_report, session.settings, session.store)
+    named = repairing.named_in(
+        text, options.from_report, session.settings, outcomes=outcomes, prefix=options.under, only=set(options.key)
+    )
     plan = repairing.Plan(
-        repairing.named_in(text, options.from_report, session.settings, outcomes=outcomes, prefix=options.under),
+        named,
         options.apply,
         repairing.Mending(
             outcomes, options.max_repairs, Care(options.settle), session.settings.own_prefix, session.quarantine

@@ -95,6 +95,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _check(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--since",
+        type=_moment,
+        metavar="TIME",
+        help="RFC 3339: last proof; what was written after it is read in full",
+    )
     sample = _sample(command)
     sample.add_argument(
         "--no-grow", action="store_false", dest="grow", help="do not read more while the verdict is open"
@@ -155,6 +161,7 @@ def _repair(command: argparse.ArgumentParser) -> None:
     command.add_argument("--only", choices=("missing", "different", "all"), default="all", help="which mismatches")
     command.add_argument("--extra", action="store_true", help="put away what has no local file, too")
     command.add_argument("--under", default="", metavar="KEY", help="only keys that begin so: one batch")
+    command.add_argument("--key", action="append", default=[], metavar="KEY", help="only this key; may be repeated")
     command.add_argument("--max-repairs", type=_count, default=1000, metavar="N", help="no more than this in one run")
     command.add_argument("--settle", type=_seconds, default=5.0, metavar="S", help="seconds between two looks")
     _outcome(command, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from certstorage.validator.census import Counts, Row, census
 from certstorage.validator.context import Context
@@ -24,9 +24,6 @@ from certstorage.validator.reading import Reading, read_sample
 from certstorage.validator.sampling import WHOLE, Sampler, Shard, Window
 from certstorage.validator.settle import settle
 from certstorage.validator.verdict import Verdict, decide, unknown
-
-CLOCK_MARGIN = timedelta(minutes=15)
-"""How far the clocks of nodes, file server and bucket may be apart (S3 refuses more): "since" begins this early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +114,4 @@ def sampled_part(context: Context, since: datetime | None, shard: Shard = WHOLE)
 def _at_risk(row: Row, since: datetime | None) -> bool:
     if since is None or row.differs:
         return True
-    return row.changed_since(int((since - CLOCK_MARGIN).timestamp() * 1e9))
+    return row.changed_since(since)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from certstorage.validator.probe import probe
 from certstorage.validator.report import SCHEMA
 from certstorage.validator.settings import Settings, UsageError
 from certstorage.validator.settle import Care, settle
-from certstorage.validator.store import Store, StoreError
+from certstorage.validator.store import Store, StoreError, whole
 from certstorage.validator.verdict import Status, Verdict, unknown
 
 _SHRUNKEN = 0.5
@@ -61,16 +62,26 @@ def fetched(place: str, settings: Settings, store: Store) -> bytes:
     try:
         if not place.startswith("s3://"):
             return Path(place).read_bytes()
-        body = store.get(place.removeprefix(ours)) if place.startswith(ours) else None
+        data = whole(store, place.removeprefix(ours)) if place.startswith(ours) else None
     except (OSError, StoreError) as error:
         raise UsageError(f"{place} cannot be read: {error}") from error
-    if body is None or body.data is None:
+    if data is None:
         raise UsageError(f"{place} is not in the bucket {settings.bucket}")
-    return body.data
+    return data
 
 
-def named_in(text: bytes, place: str, settings: Settings, *, outcomes: frozenset[Outcome], prefix: str = "") -> Named:
-    """The mismatches of a report, those of the outcomes asked for and under `prefix`; `place` is for messages.
+def named_in(
+    text: bytes,
+    place: str,
+    settings: Settings,
+    *,
+    outcomes: frozenset[Outcome],
+    prefix: str = "",
+    only: Collection[str] = (),
+) -> Named:
+    """The mismatches of a report, those of the outcomes asked for, under `prefix`, and of the keys `only` if any.
+
+    `place` is for messages.
 
     Raises:
         UsageError: it is no report of ours, or of another bucket, prefix or tree.
@@ -83,7 +94,11 @@ def named_in(text: bytes, place: str, settings: Settings, *, outcomes: frozenset
             if document[field] != ours:
                 raise UsageError(f"{place} is about {field} {document[field]!r}, not {ours!r}")
         details = document["mismatch_details"]
-        keys = [one["key"] for one in details if one["outcome"] in outcomes and one["key"].startswith(prefix)]
+        keys = [
+            one["key"]
+            for one in details
+            if one["outcome"] in outcomes and one["key"].startswith(prefix) and (not only or one["key"] in only)
+        ]
         return Named(keys, int(document["population"]["local"]))
     except UsageError:
         raise

@@ -81,7 +81,10 @@ def build(
         },
         "census": {"methods": dict(found.census_methods), "etags_are_md5": found.etags_trusted},
         "sampling": {**sampling, "looks": found.looks, "resumed": found.resumed},
-        "strata": [_stratum(name, settled) for name, settled in strata.items()],
+        "strata": [
+            {**_stratum("at_risk", found.at_risk), "status": verdict.at_risk},
+            {**_stratum("rest", found.rest), "status": verdict.rest},
+        ],
         "neighbours": _stratum("neighbours", found.expanded),
         "pattern": pattern(found),
         "probe": found.probe.json() if found.probe else None,

@@ -65,6 +65,19 @@ class Body(NamedTuple):
     data: bytes | None
 
 
+def whole(store: Store, key: str) -> bytes | None:
+    """An object with all its bytes, however large; None if it is not there.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    body = store.get(key)
+    if body is None or body.data is not None:
+        return body and body.data
+    pieces = store.chunks(key)
+    return None if pieces is None else b"".join(pieces[1])
+
+
 class Store(Protocol):
     """A bucket. Every verb raises StoreError; "not there" is an answer, not an error."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from certstorage.validator.statistics import alpha_of_look, most_bad
@@ -63,10 +63,23 @@ class Verdict:
     """Whether a larger sample could still decide it."""
     judged: bool = True
     """Whether it rests on counts at all; not, when the run ended before there were any."""
+    at_risk: Status | None = None
+    """What it would be for what was at risk alone; None where nothing was."""
+    rest: Status | None = None
+    """The same for the sampled part."""
 
 
 def decide(at_risk: Stratum, rest: Stratum, rule: Rule, looks: int = 1) -> Verdict:
     """Judge a run: `at_risk` was read in full, `rest` by sample, for the `looks`-th time since it began to grow."""
+    nothing = Stratum(0, 0, 0)
+    alone = (
+        _judge(at_risk, nothing, rule, looks).status if at_risk.population else None,
+        _judge(nothing, rest, rule, looks).status if rest.population else None,
+    )
+    return replace(_judge(at_risk, rest, rule, looks), at_risk=alone[0], rest=alone[1])
+
+
+def _judge(at_risk: Stratum, rest: Stratum, rule: Rule, looks: int) -> Verdict:
     population = at_risk.population + rest.population
     if not population:
         return Verdict(Status.INCONCLUSIVE, "NothingToCompare", "both copies are empty", 0.0, 1.0)

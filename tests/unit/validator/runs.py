@@ -44,11 +44,12 @@ def check(
     checkpoint: Path | None = None,
     grows: bool = True,
     min_age: float = 0.0,
+    since: datetime | None = None,
 ) -> Ran:
     """Run a check."""
     found = Found()
     care = Care(5, timedelta(seconds=min_age))
-    plan = checking.Plan(Window(rate, epoch), least, Reading(Rule(), care, grows=grows), limits, shard)
+    plan = checking.Plan(Window(rate, epoch), least, Reading(Rule(), care, grows=grows), limits, shard, since)
     with Marks(checkpoint, RunId("run", NOW)) as marks:
         found.resumed = marks.resumed
         verdict = checking.check(copies.context, plan, found, marks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -70,6 +70,30 @@ def test_an_etag_that_lies_is_found_by_reading(copies: Copies) -> None:
     ran = check(copies)
     assert [look.key for look in ran.found.rest.mismatches] == [keys[7]]
     assert (ran.verdict.status, ran.found.pattern.kind) == ("FAIL", Kind.SINGLE)
+
+
+def test_what_was_written_since_a_proof_is_read_in_full(copies: Copies) -> None:
+    keys = fill(copies, 700)
+    for name in ("new.pdf", "overwritten.pdf"):
+        copies.save(name, age=-3600)  # nothing sets the time of a file's last change, so the proof lies ahead
+    damage(copies, f"{PREFIX}new.pdf")
+    copies.store.objects[f"{PREFIX}new.pdf"].modified += timedelta(hours=2)
+    ran = check(copies, rate=0.01, least=1, since=datetime.now(UTC) + timedelta(minutes=30), grows=False)
+    assert ran.found.at_risk.checked == 2
+    assert [look.key for look in ran.found.at_risk.mismatches] == [f"{PREFIX}new.pdf"]
+    assert ran.found.rest.keys == len(keys)
+
+
+def test_each_stratum_has_a_verdict_of_its_own(copies: Copies) -> None:
+    keys = fill(copies, 700)
+    del copies.store.objects[keys[0]]
+    ran = check(copies, rate=0.01, least=10, grows=False)
+    strata = {one["name"]: one["status"] for one in ran.report["strata"]}  # type: ignore[attr-defined]
+    assert (strata, ran.verdict.status) == ({"at_risk": "FAIL", "rest": "INCONCLUSIVE"}, "INCONCLUSIVE")
+    assert check(copies, rate=1.0).report["status"] == "PASS"
+    copies.store.write(keys[0], pdf("2026/cert_0000.pdf"))
+    strata = {one["name"]: one["status"] for one in check(copies).report["strata"]}  # type: ignore[attr-defined]
+    assert strata == {"at_risk": None, "rest": "PASS"}
 
 
 def test_etags_that_are_no_md5_are_no_mismatch(copies: Copies) -> None:

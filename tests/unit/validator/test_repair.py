@@ -13,6 +13,7 @@ from certstorage.validator.found import Found
 from certstorage.validator.mender import Act
 from certstorage.validator.settings import Settings, UsageError
 from certstorage.validator.settle import Care
+from certstorage.validator.store import BIG
 from certstorage.validator.verdict import Verdict
 from tests.unit.validator.fakes import OWN, PREFIX, Copies, pdf
 from tests.unit.validator.runs import check
@@ -45,6 +46,15 @@ def repair(copies: Copies, found: repairing.Named, *, apply: bool = True, most: 
     plan = repairing.Plan(found, apply, mending)
     result = Found()
     return repairing.repair(copies.context, plan, result), result
+
+
+def test_only_the_keys_that_are_named(copies: Copies, report: Path) -> None:
+    settings = Settings("bucket", PREFIX, copies.root)
+    key = f"{PREFIX}2026/cert_0001.pdf"
+    found = repairing.named_in(
+        report.read_bytes(), str(report), settings, outcomes=UPLOADS, only={key, f"{PREFIX}2026/cert_0009.pdf"}
+    )
+    assert found.keys == [key]
 
 
 def test_without_apply_nothing_is_written(copies: Copies, report: Path) -> None:
@@ -125,6 +135,13 @@ def test_a_report_in_the_bucket_is_read_from_there(copies: Copies, report: Path)
     settings = Settings("bucket", PREFIX, copies.root)
     copies.store.write(f"{OWN}reports/1.json", report.read_bytes())
     assert repairing.fetched(f"s3://bucket/{OWN}reports/1.json", settings, copies.store) == report.read_bytes()
+
+
+def test_a_report_of_many_mebibytes_is_read_too(copies: Copies, report: Path) -> None:
+    large = report.read_bytes().ljust(BIG + 1)
+    copies.store.write(f"{OWN}reports/1.json", large)
+    settings = Settings("bucket", PREFIX, copies.root)
+    assert repairing.fetched(f"s3://bucket/{OWN}reports/1.json", settings, copies.store) == large
 
 
 @pytest.mark.parametrize("place", ["s3://bucket/nowhere", "s3://other/x", "/nowhere"])
