@@ -10,6 +10,10 @@ test-validator: venv ## the validator against a real S3 server: damage, faults, 
 test-validator-long: venv ## the same with 20 clean runs, 10 kills and 10,000 operations of the application
 	VALIDATOR_LONG=1 $(BIN)/pytest -q --timeout=3600 tests/component/validator
 
+.PHONY: validator-docs
+validator-docs: venv ## write the help texts in docs/validator.md as the program prints them
+	$(BIN)/python tests/unit/validator/page.py
+
 .PHONY: bench-validator
 bench-validator: venv ## the validator beside rclone check, in turns: artifacts/bench/validator.json
 	$(BIN)/python -m bench.validator --sizes $(SIZES) --runs $(RUNS)

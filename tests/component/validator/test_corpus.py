@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from tests.component.validator.world import BUCKET, World, pdf
 
 WHOLE = pdf("a certificate, longer than one line", 3_000)
 MIB = 1 << 20
+ROOT = Path(__file__).parents[3]
 
 
 def multipart(world: World, name: str, data: bytes, part: int) -> None:
@@ -189,23 +192,44 @@ def test_no_false_mismatch_while_the_application_lives(world: World, clean_runs:
 
 
 def test_the_runbooks_lines_run_as_they_stand(world: World, tmp_path: Path) -> None:
-    world.fill(20)
-    script = Path(__file__).parents[3] / "scripts" / "s3_backfill_validator.py"
-    lines = (
-        "--sample-rate 0.01",
-        "--sample-rate 0.05",
-        "--sample-rate 0.10",
-        "--sample-rate 0.10 --output artifacts/integrity_sweep.json",
-        "--sample-rate 0.01 --output artifacts/backfill_report.json",
-    )
-    for line in lines:
-        subprocess.run(
-            [sys.executable, str(script), *line.split()], env=world.environment(), cwd=tmp_path, check=True, timeout=60
+    """Word by word as docs/validator.md has them from the runbook, in a shell."""
+    names = world.fill(250)
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    block = re.search(r"<!-- runbook -->\n```sh\n(.*?)```", (ROOT / "docs" / "validator.md").read_text(), re.DOTALL)
+    assert block is not None
+    lines = block[1].splitlines()
+    rates = [line.partition("--sample-rate ")[2] for line in lines if "validator.py" in line]
+    assert rates == ["0.01", "0.05", "0.10", "0.10 --output artifacts/integrity_sweep.json"]
+    said = [shell(world, tmp_path, line) for line in lines if "jq" not in line]
+    assert said == [""] * len(rates)
+    if shutil.which("jq") is None:
+        pytest.skip("the lines with jq need it")
+    filters = [line for line in lines if "jq" in line]
+    none, totals, _ = (shell(world, tmp_path, line) for line in filters)
+    assert (none, [json.loads(word) for word in totals.split()]) == ("", ["PASS", 0, 250])
+    world.put(names[123], pdf("rotten"))
+    for report in ("backfill_report.json", "integrity_sweep.json"):
+        world.start("check", "--settle", "0.1", "--min-age", "0", output=tmp_path / "artifacts" / report).communicate(
+            timeout=60
         )
-    for name in ("integrity_sweep.json", "backfill_report.json"):
-        report = json.loads((tmp_path / "artifacts" / name).read_text())
-        assert (report["status"], report["mismatch_rate_percent"], report["total_sampled"]) == ("PASS", 0.0, 20)
-        assert report["mismatch_details"] == []
+    details, totals, again = (shell(world, tmp_path, line) for line in filters)
+    assert json.loads(details)["key"] == json.loads(again)["key"] == world.prefix + names[123]
+    assert [json.loads(word) for word in totals.split()] == ["PASS", 0.4, 250]
+
+
+def shell(world: World, folder: Path, line: str) -> str:
+    """What a line prints in a shell, where `python` is this one."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = world.environment(PATH=path)
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line],
+        env=environ,
+        cwd=folder,
+        check=True,
+        timeout=60,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
 
 
 def test_shards_and_their_merge(world: World, tmp_path: Path) -> None:
@@ -223,6 +247,42 @@ def test_shards_and_their_merge(world: World, tmp_path: Path) -> None:
         assert merged.report[field] == whole.report[field]
     assert merged.reasons == whole.reasons
     assert (merged.code, merged.receipt["nonce"]) == (1, "nonce-1")
+
+
+def test_shards_that_find_each_other_in_the_bucket(world: World, tmp_path: Path) -> None:
+    """As the Pods of an Indexed Job, all at once: one of them speaks for all, and its verdict is the run's."""
+    world.fill(60)
+    for number in range(4):
+        world.save_locally(f"2026/new_{number}.pdf", pdf(f"new {number}"))
+    processes = [
+        world.start(
+            "recover", "--settle", "0.1", "--shard", f"{index}/3", "--output", "bucket", receipt=tmp_path / f"{index}"
+        )
+        for index in range(3)
+    ]
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    receipts = [json.loads((tmp_path / f"{index}").read_text()) for index in range(3)]
+    speakers = [receipt for receipt in receipts if not receipt["shard"]]
+    assert speakers
+    for receipt in speakers:
+        assert (receipt["verdict"], receipt["population"], receipt["uploaded"]) == ("PASS", 64, 4)
+        report = json.loads(world.get(receipt["report"].removeprefix(f"s3://{BUCKET}/")))
+        assert (report["shard"], report["population"]["local"], report["probe"]["rounds"]) == (None, 64, 3)
+    assert world.remote() == world.local()
+
+
+def test_a_shard_that_cannot_know_ends_the_run(world: World, tmp_path: Path) -> None:
+    world.fill(10)
+    world.proxy.faults = Faults(status=403, code="AccessDenied", methods=frozenset({"PUT"}))
+    process = world.start(
+        "recover", "--settle", "0.1", "--shard", "1/3", "--output", "bucket", receipt=tmp_path / "receipt"
+    )
+    process.communicate(timeout=60)
+    receipt = json.loads((tmp_path / "receipt").read_text())
+    assert (process.returncode, receipt["verdict"], receipt["shard"]) == (2, "INCONCLUSIVE", "1/3")
+    assert receipt["probe"] == "failed"
 
 
 def test_repair_of_what_a_check_found(world: World, tmp_path: Path) -> None:

@@ -205,6 +205,16 @@ def test_no_room_for_the_report(world: World) -> None:
     assert json.loads(receipt.read_text())["detail"] == "ReportNotKept"
 
 
+def test_a_full_disk_for_the_report(world: World) -> None:
+    world.fill(3)
+    receipt = world.root.with_name("receipt.json")
+    process = world.start("check", "--settle", "0.1", output=Path("/dev/full"), receipt=receipt)
+    _, said = process.communicate(timeout=60)
+    told = json.loads(receipt.read_text())
+    assert (process.returncode, told["verdict"], told["detail"]) == (2, "INCONCLUSIVE", "ReportNotKept")
+    assert "No space left on device" in said
+
+
 def test_a_file_that_cannot_be_read_is_an_error(world: World) -> None:
     world.fill(300)
     (world.root / "2026/cert_0005.pdf").unlink()
