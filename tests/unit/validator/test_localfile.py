@@ -12,10 +12,16 @@ BROKEN = "/proc/self/mem"
 """A file that opens and then gives EIO, as a disk with a bad block does: nothing is mapped at its begin."""
 
 
-def test_an_input_output_error_while_reading_is_told() -> None:
-    with pytest.raises(LocalError, match="Input/output error"), opened(BROKEN) as file:
+def read(path: str, size: int) -> bytes:
+    """The first bytes of a file that is there."""
+    with opened(path) as file:
         assert file is not None
-        file.read(10)
+        return file.read(size)
+
+
+def test_an_input_output_error_while_reading_is_told() -> None:
+    with pytest.raises(LocalError, match="Input/output error"):
+        read(BROKEN, 10)
 
 
 def test_an_input_output_error_while_hashing_is_told() -> None:
