@@ -32,8 +32,8 @@ class Context:
     @property
     def operation(self) -> Operation | None:
         """The remembered operation, if it is about the incident that is held."""
-        operation = self.before.operation
-        return operation if self.hold is not None and operation is not None else None
+        hold, before = self.hold, self.before
+        return before.operation if hold is not None and before.incident == hold.incident else None
 
 
 @dataclass(frozen=True, slots=True)

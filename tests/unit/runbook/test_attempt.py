@@ -92,3 +92,22 @@ def test_a_failure_seen_in_mode_observe_voids_the_receipt() -> None:
     assert world.read_is(FlagState.FALSE)
     assert world.hold is not None
     assert world.hold.last_failure == Reason.RECEIPT_STALE
+
+
+def test_what_is_remembered_of_the_last_incident_does_not_shorten_the_next() -> None:
+    """The operator dies before it records the end of one incident and the beginning of the next."""
+    world = validating()
+    world.finish()
+    world.step(15)
+    world.serve(reads=500, fallbacks=0)
+    stored = world.status
+    assert stored.operation is not None
+    stored = replace(stored, operation=replace(stored.operation, recovered_since=world.now))
+    world.settle()
+    assert world.hold is None
+    world.signals = outage()
+    world.step(60)
+    world.status = stored
+    world.signals = healthy()
+    world.step(HOLD)
+    assert len(world.jobs) == 1, "S3 is seen to answer for the first time"
