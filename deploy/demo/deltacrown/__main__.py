@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 
 from aiohttp import web
 
@@ -23,9 +24,10 @@ _log = logging.getLogger(__name__)
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Leaving: connections are still taken for `lame_duck_seconds`, since Services forget a Pod late; every answer says
-    that its connection ends, so clients stop reusing it by themselves; only then the listener and what is idle close,
-    and requests under way have `drain_seconds` to end.
+    Leaving: Services forget a Pod late, on a busy machine by many seconds, and nobody tells it when they have. So it
+    goes on taking connections until nobody has come for `lame_duck_seconds`. Every answer says that its connection
+    ends, so clients stop reusing it by themselves; only then the listener and what is idle close, and requests under
+    way have `drain_seconds` to end.
     """
     local = LocalStore(settings.local_path)
     metrics = Metrics(local.disk)
@@ -49,8 +51,15 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     await told.wait()
     _log.info("leaving lame_duck_seconds=%g", settings.lame_duck_seconds)
+    began = time.monotonic()
     server.leave()
-    await asyncio.sleep(settings.lame_duck_seconds)
+    quiet = await server.forgotten(settings.lame_duck_seconds, most_seconds=settings.lame_duck_most_seconds)
+    _log.log(
+        logging.INFO if quiet else logging.WARNING,
+        "closing after_seconds=%.1f quiet=%s",
+        time.monotonic() - began,
+        quiet,
+    )
     await runner.cleanup()
     _log.info("left")
 

@@ -36,7 +36,9 @@ class Settings:
     read_timeout: float
     port: int
     lame_duck_seconds: float
-    """After SIGTERM, how long new connections are still taken while kept-alive ones are asked to end."""
+    """After SIGTERM connections are still taken, until for so long nobody has asked for a certificate."""
+    lame_duck_most_seconds: float
+    """But for no longer than this."""
     drain_seconds: float
     """After that, how long requests under way may still take."""
 
@@ -67,6 +69,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         read_timeout=_seconds(environ, "CERT_S3_READ_TIMEOUT", 5.0),
         port=int(_seconds(environ, "CERT_PORT", 8000)),
         lame_duck_seconds=_seconds(environ, "CERT_LAME_DUCK_SECONDS", 3.0),
+        lame_duck_most_seconds=_seconds(environ, "CERT_LAME_DUCK_MOST_SECONDS", 30.0),
         drain_seconds=_seconds(environ, "CERT_DRAIN_SECONDS", 45.0),
     )
 

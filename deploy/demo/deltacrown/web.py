@@ -30,6 +30,8 @@ S3_READ_THREADS = 128
 """As many reads a Pod can have hanging in a black hole: 4 a second for half a minute."""
 WRITE_THREADS = 64
 _LOCAL_THREADS = 8
+_CERTIFICATES = "/certificates/"
+_PIECES = 10
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -55,16 +57,17 @@ class Server:
         self._read_primary = read_primary
         self._threads = Threads()
         self._leaving = False
+        self._asked = asyncio.Event()
 
     def application(self) -> web.Application:
         """The routes."""
-        app = web.Application(client_max_size=LARGEST_BYTES, middlewares=[self._errors])
+        app = web.Application(client_max_size=LARGEST_BYTES, middlewares=[self._notice, self._errors])
         app.on_response_prepare.append(self._ask_to_end)
         app.add_routes(
             [
-                web.put("/certificates/{name:.+}", self._put),
-                web.get("/certificates/{name:.+}", self._get, allow_head=False),
-                web.delete("/certificates/{name:.+}", self._delete),
+                web.put(_CERTIFICATES + "{name:.+}", self._put),
+                web.get(_CERTIFICATES + "{name:.+}", self._get, allow_head=False),
+                web.delete(_CERTIFICATES + "{name:.+}", self._delete),
                 web.get("/metrics", self._metrics),
                 web.get("/healthz", self._alive),
                 web.get("/readyz", self._ready),
@@ -75,6 +78,29 @@ class Server:
     def leave(self) -> None:
         """From now on, not ready; each answer ends its connection, and work under way goes on."""
         self._leaving = True
+
+    async def forgotten(self, quiet_seconds: float, *, most_seconds: float) -> bool:
+        """Wait until nobody has asked for a certificate for so long; False when they still did after `most_seconds`.
+
+        Probes and scrapes find their Pod without a Service: they are not counted. The time is waited for in pieces,
+        each begun after the one before, so that a process without a processor does not take that for quiet.
+        """
+        pieces = 0
+        try:
+            async with asyncio.timeout(most_seconds):
+                while pieces < _PIECES:
+                    pieces = 0 if await self._asked_within(quiet_seconds / _PIECES) else pieces + 1
+        except TimeoutError:
+            return False
+        return True
+
+    async def _asked_within(self, seconds: float) -> bool:
+        self._asked.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._asked.wait()
+        except TimeoutError:
+            return False
 
     async def _put(self, request: web.Request) -> web.Response:
         name = Name(request.match_info["name"])
@@ -119,6 +145,12 @@ class Server:
     async def _ask_to_end(self, _request: web.Request, response: web.StreamResponse) -> None:
         if self._leaving:
             response.force_close()
+
+    @web.middleware
+    async def _notice(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(_CERTIFICATES):
+            self._asked.set()
+        return await handler(request)
 
     @web.middleware
     async def _errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:

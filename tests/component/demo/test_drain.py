@@ -84,6 +84,30 @@ async def test_a_rolling_restart_under_load_loses_no_request(house: House) -> No
     assert house.local() == house.remote()
 
 
+async def test_a_service_that_forgets_a_pod_late_loses_no_request(house: House) -> None:
+    """As on a busy machine: new connections come for much longer than the quiet that ends the lame duck."""
+    app, replacement = await house.start(CERT_LAME_DUCK_SECONDS="2.5"), await house.start()
+    async with Service(app.port) as service:
+        async with users(service, house.prefix) as tally:
+            app.program.process.terminate()
+            told = asyncio.get_running_loop().time()
+            await more(tally, 220)
+            assert asyncio.get_running_loop().time() - told > 2 * 2.5
+            service.backends[:] = [replacement.port]
+            assert await ended(app.program.process.poll) == 0
+            await more(tally, 20)
+        assert tally.report()["errors"]["last"] == []
+    assert "quiet=True" in app.program.log.read_text()
+
+
+async def test_a_pod_that_is_never_forgotten_leaves_all_the_same(house: House) -> None:
+    app = await house.start(CERT_LAME_DUCK_SECONDS="0.5", CERT_LAME_DUCK_MOST_SECONDS="1.5")
+    async with Service(app.port) as service, users(service, house.prefix):
+        app.program.process.terminate()
+        assert await ended(app.program.process.poll) == 0
+    assert "WARNING closing after_seconds=1.5 quiet=False" in app.program.log.read_text()
+
+
 async def test_requests_that_hang_in_a_black_hole_outlive_the_order_to_leave(house: House) -> None:
     app = await house.start(CERT_S3_CONNECT_TIMEOUT="1", CERT_S3_READ_TIMEOUT="1", CERT_LAME_DUCK_SECONDS="0.1")
     replacement = await house.start(CERT_S3_READ_PRIMARY="false", CERT_S3_DUAL_WRITE="false")

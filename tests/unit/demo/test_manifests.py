@@ -60,7 +60,7 @@ def test_a_rollout_never_has_fewer_pods_and_each_may_finish_its_work(deltacrown:
     (container,) = pod["containers"]
     found = app.from_environment(env(container))
     before_stop = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["terminationGracePeriodSeconds"] > before_stop + found.lame_duck_seconds + found.drain_seconds
+    assert pod["terminationGracePeriodSeconds"] > before_stop + found.lame_duck_most_seconds + found.drain_seconds
     hang = 3 * (found.connect_timeout + found.read_timeout + 2)
     assert found.drain_seconds > hang, "a save that S3 swallows still ends"
 
