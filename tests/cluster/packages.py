@@ -17,7 +17,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 NODE = ("containerd", "ctr", "runc", "ptp", "nft", "ip", "nsenter", "openssl")
 IMAGES = ("buildah", "mmdebstrap")
-PROMETHEUS_2 = ("/usr/bin/prometheus", "/usr/bin/promtool", "/usr/bin/prometheus-alertmanager")
+PROMETHEUS_2 = tuple(f"/usr/bin/{name}" for name in ("prometheus", "promtool", "prometheus-alertmanager", "amtool"))
 """Debian's own Prometheus 2.42 and Alertmanager 0.25, beside the ones built from source."""
 
 _PACKAGE_OF = {
@@ -29,6 +29,7 @@ _PACKAGE_OF = {
     "/usr/bin/prometheus": "prometheus",
     "/usr/bin/promtool": "prometheus",
     "/usr/bin/prometheus-alertmanager": "prometheus-alertmanager",
+    "/usr/bin/amtool": "prometheus-alertmanager",
 }
 
 
@@ -62,6 +63,12 @@ def ensure(tools: Sequence[str]) -> None:
         run([*_command(packages), *options], env=quiet)
     if still := missing(tools):
         raise ClusterError(f"installed, yet not found: {', '.join(still)}")
+
+
+def prometheus_2(program: str) -> Path:
+    """One of PROMETHEUS_2 by its name, all of them installed. Raises ClusterError as `ensure` does."""
+    ensure(PROMETHEUS_2)
+    return Path("/usr/bin") / program
 
 
 def _command(packages: Sequence[str]) -> list[str]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
 
-from tests.cluster import binaries
+from tests.cluster import binaries, packages
 from tests.cluster.errors import ClusterError
 from tests.rules.phases import document
 
@@ -26,32 +26,6 @@ RULES = ROOT / "deploy" / "rules" / "cert-s3.yml"
 DEMO_RULES = ROOT / "deploy" / "demo" / "generated" / "cert-s3.yml"
 
 
-class MissingError(RuntimeError):
-    """A promtool that cannot be had; the message says how to get it."""
-
-
-def debian_promtool() -> Path:
-    """promtool 2.x, installed from Debian where that is possible. Raises MissingError."""
-    found = shutil.which("promtool")
-    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        install = ["apt-get", "install", "-y", "--no-install-recommends", "prometheus"]
-        subprocess.run(
-            install, check=False, stdout=subprocess.DEVNULL, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        )
-        found = shutil.which("promtool")
-    if found is None:
-        raise MissingError("promtool 2.x is not installed: apt-get install prometheus")
-    return Path(found)
-
-
-def built_promtool() -> Path:
-    """promtool 3.x, built once into the user's cache. Raises MissingError."""
-    try:
-        return binaries.promtool()
-    except ClusterError as error:
-        raise MissingError(f"promtool 3.x cannot be built: {error}") from error
-
-
 def version(promtool: Path) -> str:
     """The version a promtool reports, such as 2.42.0."""
     told = subprocess.run([promtool, "--version"], check=True, capture_output=True, text=True)
@@ -59,8 +33,8 @@ def version(promtool: Path) -> str:
     return found.group(1) if found else "unknown"
 
 
-VERSIONS: dict[str, Callable[[], Path]] = {"2": debian_promtool, "3": built_promtool}
-"""How to get each major version."""
+VERSIONS: dict[str, Callable[[], Path]] = {"2": lambda: packages.prometheus_2("promtool"), "3": binaries.promtool}
+"""How to get each major version: installed from Debian, or built once into the user's cache; else a ClusterError."""
 
 
 def write_phases(folder: Path) -> Path:
@@ -78,13 +52,14 @@ def tests(phases: Path) -> list[Path]:
 
 def check(promtool: Path, phases: Path) -> str:
     """What one promtool complains about in the rule files and tests; nothing when all is well."""
-    commands = [[promtool, "check", "rules", RULES, DEMO_RULES], [promtool, "test", "rules", *tests(phases)]]
-    complaints = ""
-    for command in commands:
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode != 0:
-            complaints += done.stdout + done.stderr
-    return complaints
+    commands = [["check", "rules", RULES, DEMO_RULES], *(["test", "rules", path] for path in tests(phases))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return "".join(pool.map(lambda command: _complaint([promtool, *command]), commands))
+
+
+def _complaint(command: list[str | Path]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode != 0 else ""
 
 
 def main() -> int:
@@ -96,8 +71,8 @@ def main() -> int:
         try:
             promtool = get()
             if not version(promtool).startswith(f"{major}."):
-                raise MissingError(f"{promtool} is version {version(promtool)}, and {major}.x is wanted")
-        except MissingError as error:
+                raise ClusterError(f"{promtool} is version {version(promtool)}, and {major}.x is wanted")
+        except ClusterError as error:
             print(f"NOT TRIED: {error}", file=sys.stderr)
             missing = True
             continue

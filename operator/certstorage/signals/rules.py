@@ -18,7 +18,7 @@ from certstorage.signals.names import RULE_GROUP, WARM_UP_ANNOTATION, WATCHDOG
 from certstorage.signals.recording_rules import recording_rules
 from certstorage.signals.timings import Thresholds, Timings, TimingsError, parse_timings, promql, write_timings
 
-RUNBOOK = "docs/runbook-map.md"
+RUNBOOK = "docs/alerts.md"
 _HEADER = "# Written by `make generate` from operator/certstorage/signals: change it there.\n# Timings: {}\n"
 
 

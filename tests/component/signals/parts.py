@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import socket
 import time
@@ -20,7 +19,7 @@ from aiohttp import web
 from certstorage.signals.rules import rule_file, to_yaml
 from certstorage.signals.server import Server
 from certstorage.signals.timings import Timings
-from tests.cluster import binaries
+from tests.cluster import binaries, packages
 
 NAMESPACE, DEPLOYMENT = "production", "deltacrown"
 
@@ -325,12 +324,8 @@ async def answering(session: aiohttp.ClientSession, url: str, process: Process) 
         raise AssertionError(f"{error}\n{process.log()}") from None
 
 
-def debian(program: str) -> Path:
-    """A program of Debian's packages prometheus and prometheus-alertmanager."""
-    found = shutil.which(program)
-    assert found is not None, f"{program} is not installed: apt-get install prometheus prometheus-alertmanager"
-    return Path(found)
-
-
-PROMETHEUS_PROGRAMS = {"2.42": lambda: debian("prometheus"), "3.16": binaries.prometheus}
-ALERTMANAGER_PROGRAMS = {"0.25": lambda: debian("prometheus-alertmanager"), "0.28": binaries.alertmanager}
+PROMETHEUS_PROGRAMS = {"2.42": lambda: packages.prometheus_2("prometheus"), "3.16": binaries.prometheus}
+ALERTMANAGER_PROGRAMS = {
+    "0.25": lambda: packages.prometheus_2("prometheus-alertmanager"),
+    "0.28": binaries.alertmanager,
+}

@@ -21,13 +21,12 @@ from certstorage.api.alerts import Alert, Severity
 from certstorage.api.signals import SignalName, Verdict
 from certstorage.signals.alertmanager import ENDS_AFTER, INTERVAL, RESOLVED_FOR, Poster
 from certstorage.signals.nudge import Nudge
-from tests.cluster import binaries
+from tests.cluster import binaries, packages
 from tests.component.signals.conftest import Start
 from tests.component.signals.parts import (
     ALERTMANAGER_PROGRAMS,
     Alertmanager,
     Exporter,
-    debian,
     eventually,
     free_port,
 )
@@ -35,7 +34,7 @@ from tests.component.signals.parts import (
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 VERSIONS = sorted(ALERTMANAGER_PROGRAMS)
-AMTOOLS = {"0.25": lambda: debian("amtool"), "0.28": binaries.amtool}
+AMTOOLS = {"0.25": lambda: packages.prometheus_2("amtool"), "0.28": binaries.amtool}
 NOW = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 
 
@@ -160,7 +159,7 @@ def shipped(tmp_path: Path, contacts: Contacts) -> dict[str, Any]:
 def posted(name: str, **labels: str) -> dict[str, Any]:
     return {
         "labels": {"alertname": name, "namespace": "production", "deployment": "deltacrown", **labels},
-        "annotations": {"summary": f"{name} says hello", "runbook_url": f"docs/runbook-map.md#{name.lower()}"},
+        "annotations": {"summary": f"{name} says hello", "runbook_url": f"docs/alerts.md#{name.lower()}"},
     }
 
 
@@ -185,7 +184,7 @@ async def test_an_outage_reaches_the_operator_and_people(
     await eventually(told, lambda _: len(contacts.slack) == 2, 20, "the AWS case")
     text = str(contacts.slack)
     assert "CertS3Outage says hello" in text
-    assert "docs/runbook-map.md#certs3outage" in text
+    assert "docs/alerts.md#certs3outage" in text
     assert "Service: Simple Storage Service (S3)" in text
     # a consequence of the outage pages nobody
     assert "CertS3WriteSuccessLow" not in text + str(contacts.pagerduty)

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from certstorage.signals.timings import Timings
-from tests.cluster import binaries
+from tests.cluster import binaries, packages
 from tests.component.signals.conftest import Start
-from tests.component.signals.parts import DEPLOYMENT, NAMESPACE, Exporter, debian, eventually, seconds
+from tests.component.signals.parts import DEPLOYMENT, NAMESPACE, Exporter, eventually, seconds
 
-PROMTOOLS: dict[str, Callable[[], Path]] = {"2.42": lambda: debian("promtool"), "3.16": binaries.promtool}
+PROMTOOLS: dict[str, Callable[[], Path]] = {
+    "2.42": lambda: packages.prometheus_2("promtool"),
+    "3.16": binaries.promtool,
+}
 STEP = 15
 LENGTH = 20 * 60
 PRODUCTION = replace(Timings(), interval=seconds(1), outage_for=seconds(2))

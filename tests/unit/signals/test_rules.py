@@ -109,7 +109,7 @@ def test_every_alert_says_what_where_and_what_to_read(rule: dict[str, Any]) -> N
     assert re.fullmatch(r"[a-z-]+", labels["scenario"])
     assert told["summary"]
     assert told["description"].endswith(".")
-    assert told["runbook_url"] == f"docs/runbook-map.md#{rule['alert'].lower()}"
+    assert told["runbook_url"] == f"docs/alerts.md#{rule['alert'].lower()}"
     of_the_operator = labels.get("namespace") == OPERATOR_NAMESPACE
     assert of_the_operator or "{{ $labels.namespace }}/{{ $labels.deployment }}" in told["summary"]
 
@@ -142,15 +142,66 @@ def test_an_outage_leaves_time_in_the_budget() -> None:
     assert timings.warm_up >= worst
 
 
-def test_every_alert_has_at_least_four_cases() -> None:
-    cases: Counter[str] = Counter()
-    for path in sorted((ROOT / "tests" / "rules").glob("*_test.yml")):
-        for case in yaml.safe_load(path.read_text())["tests"]:
-            named = {one["alertname"] for one in case.get("alert_rule_test", ())}
-            for one in case.get("promql_expr_test", ()):
-                named |= set(re.findall(r'alertname="(\w+)"', one["expr"]))
-            cases.update(named)
-    assert {name: cases[name] for name in {rule["alert"] for rule in ALERTS} if cases[name] < 4} == {}
+# --- the promtool cases
+
+CASES = ROOT / "tests" / "rules"
+COUNTED = {"fires", "silent", "edge", "no traffic", "absent", "rollout", "reset"}
+"""Kinds of cases of an alert on counters."""
+GAUGED = COUNTED - {"no traffic", "reset"}
+"""Of one on gauges, which have neither."""
+KINDS = {
+    "CertBackfillMismatchHigh": GAUGED,
+    "CertLocalDiskLow": GAUGED,
+    "CertS3MetricsAbsent": COUNTED - {"absent"},
+    "CertStorageOperatorStale": GAUGED,
+    "CertStorageBlocked": GAUGED,
+    "CertStorageSweepOverBudget": GAUGED,
+    "CertStorageFlagMismatch": GAUGED,
+    WATCHDOG: {"fires"},
+}
+"""Of the alerts that cannot have all seven."""
+
+
+def expected(case: dict[str, Any]) -> dict[str, list[bool]]:
+    """Whether each alert that a promtool case asks about must be firing, at each time it asks."""
+    found: dict[str, list[bool]] = {}
+    for one in case.get("alert_rule_test", ()):
+        found.setdefault(one["alertname"], []).append(bool(one.get("exp_alerts")))
+    for one in case.get("promql_expr_test", ()):
+        fires = any("firing" in sample["labels"] for sample in one["exp_samples"])
+        for name in re.findall(r'alertname="(\w+)"', one["expr"]):
+            found.setdefault(name, []).append(fires)
+    return found
+
+
+def promtool_cases() -> dict[str, list[set[str]]]:
+    """By alert, the kinds that each of its cases is of."""
+    found: dict[str, list[set[str]]] = {}
+    for path in sorted(CASES.glob("*_test.yml")):
+        for case in yaml.load(path.read_text(), yaml.CSafeLoader)["tests"]:
+            named = {kind for kind in COUNTED if kind in case["name"]}
+            for name, fires in expected(case).items():
+                kinds = named | ({"fires"} if any(fires) else set()) | (set() if all(fires) else {"silent"})
+                found.setdefault(name, []).append(kinds)
+    return found
+
+
+def test_every_alert_has_four_cases_and_one_of_each_kind() -> None:
+    cases = promtool_cases()
+    alerts = {rule["alert"] for rule in ALERTS}
+    assert cases.keys() == alerts
+    assert {name: len(cases[name]) for name in alerts if len(cases[name]) < 4} == {}
+    lacking = {name: KINDS.get(name, COUNTED) - set().union(*cases[name]) for name in sorted(alerts)}
+    assert {name: kinds for name, kinds in lacking.items() if kinds} == {}
+
+
+def test_every_alert_is_explained_where_its_link_leads() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    sections = dict(re.findall(r"^### (\w+)\n\n(.+)$", page, re.MULTILINE))
+    assert sections.keys() == {rule["alert"] for rule in ALERTS}
+    for rule in ALERTS:
+        severity = rule["labels"]["severity"]
+        assert severity == "none" or severity in sections[rule["alert"]].lower()
 
 
 # --- timings
