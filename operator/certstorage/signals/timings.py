@@ -97,10 +97,11 @@ class Timings:
 class Thresholds:
     """What is too much. The runbook's numbers; ratios between 0 and 1.
 
-    Edges, decided here once (the cases named "exact edge" in tests/rules): exactly 5 %, 10 %, 2 %, 20 %, 30 % of failures do not fire
-    (`>`); exactly 95 % write success does not fire (`<`); exactly 95 % fallback is an outage (`>=`); a mismatch of
-    exactly 0.5 % does not fire, nor does it let reads return (the receipt's rule); exactly 500 ms and exactly 10 %
-    free do not fire. Ratios are recorded to a hundredth of a percent, so that an edge is an edge and not a rounding.
+    Edges, decided here once (the cases named "exact edge" in tests/rules): exactly 5 %, 10 %, 2 %, 20 %, 30 % of
+    failures do not fire (`>`); exactly 95 % write success does not fire (`<`); exactly 95 % fallback is an outage
+    (`>=`); a mismatch of exactly 0.5 % does not fire, nor does it let reads return (the receipt's rule); exactly 500 ms
+    and exactly 10 % free do not fire. Ratios are recorded to a hundredth of a percent, so that an edge is an edge and
+    not a rounding.
     """
 
     outage: float = 0.95
