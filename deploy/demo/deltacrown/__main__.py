@@ -29,7 +29,7 @@ async def serve(settings: Settings) -> None:
     ends, so clients stop reusing it by themselves; only then the listener and what is idle close, and requests under
     way have `drain_seconds` to end.
     """
-    local = LocalStore(settings.local_path)
+    local = LocalStore(settings.local_path, settings.local_quota_bytes)
     metrics = Metrics(local.disk)
     remote = S3Store(settings, connections=S3_READ_THREADS + WRITE_THREADS)
     storage = CertificateStorage(local, remote, metrics, prefix=settings.prefix, dual_write=settings.dual_write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -30,9 +31,13 @@ class Disk:
 class LocalStore:
     """Certificates as files below a root."""
 
-    def __init__(self, root: Path) -> None:
-        """Use the tree below `root`, which must exist before the first write."""
+    def __init__(self, root: Path, quota_bytes: int | None = None) -> None:
+        """Use the tree below `root`, which must exist before the first write.
+
+        With a quota the tree is a disk of that size, as an export of a file server would be.
+        """
         self._root = root
+        self._quota = quota_bytes
 
     def writable(self) -> bool:
         """Whether certificates can be stored: what readiness means here."""
@@ -54,6 +59,8 @@ class LocalStore:
             OSError: it is not stored (a full disk, for one).
         """
         path = self._path(name)
+        if self._quota is not None and self._used() + len(data) > self._quota:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o644)
         try:
@@ -103,12 +110,25 @@ class LocalStore:
     def disk(self) -> Disk:
         """How much room is left. Raises OSError."""
         found = os.statvfs(self._root)
-        return Disk(
-            size_bytes=found.f_blocks * found.f_frsize,
-            free_bytes=found.f_bavail * found.f_frsize,
-            inodes=found.f_files,
-            free_inodes=found.f_favail,
-        )
+        size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        if self._quota is not None:
+            size, free = self._quota, max(0, min(free, self._quota - self._used()))
+        return Disk(size_bytes=size, free_bytes=free, inodes=found.f_files, free_inodes=found.f_favail)
+
+    def _used(self) -> int:
+        """Bytes of all files below the root, whoever wrote them."""
+        used, folders = 0, [self._root]
+        while folders:
+            try:
+                with os.scandir(folders.pop()) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(Path(entry.path))
+                        else:
+                            used += entry.stat(follow_symlinks=False).st_size
+            except FileNotFoundError:
+                continue
+        return used
 
     def _path(self, name: Name) -> Path:
         return self._root / name.text

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from .local import Disk
 
@@ -35,10 +37,7 @@ class Metrics:
         )
         in_flight = Gauge("cert_s3_in_flight", "operations waiting for S3", ["op"], registry=self.registry)
         self._in_flight = {op: in_flight.labels(op) for op in ("save", "read", "delete")}
-        self._gauge("cert_local_disk_free_bytes", lambda: disk().free_bytes)
-        self._gauge("cert_local_disk_size_bytes", lambda: disk().size_bytes)
-        self._gauge("cert_local_disk_free_inodes", lambda: disk().free_inodes)
-        self._gauge("cert_local_disk_inodes", lambda: disk().inodes)
+        self.registry.register(_Disk(disk))
 
     @contextmanager
     def in_flight(self, op: str) -> Iterator[None]:
@@ -49,5 +48,20 @@ class Metrics:
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(name, text, registry=self.registry)
 
-    def _gauge(self, name: str, value: Callable[[], int]) -> None:
-        Gauge(name, f"of the certificates' volume: {name}", registry=self.registry).set_function(value)
+
+class _Disk(Collector):
+    """The certificates' volume, looked at once for all gauges of a scrape."""
+
+    def __init__(self, disk: Callable[[], Disk]) -> None:
+        self._disk = disk
+
+    def collect(self) -> Iterator[Metric]:
+        """The four gauges."""
+        found = self._disk()
+        for name, value in (
+            ("free_bytes", found.free_bytes),
+            ("size_bytes", found.size_bytes),
+            ("free_inodes", found.free_inodes),
+            ("inodes", found.inodes),
+        ):
+            yield GaugeMetricFamily(f"cert_local_disk_{name}", f"of the certificates' volume: {name}", value=value)

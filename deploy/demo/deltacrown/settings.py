@@ -27,6 +27,8 @@ class Settings:
     bucket: str
     prefix: str
     local_path: Path
+    local_quota_bytes: int | None
+    """How much the volume may hold; None where its own size is the limit."""
     endpoint: str | None
     region: str
     read_primary: bool
@@ -60,21 +62,22 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         bucket=bucket,
         prefix=f"{prefix}/" if prefix else "",
         local_path=Path(environ.get("CERT_LOCAL_PATH", "/mnt/media/certificates")),
+        local_quota_bytes=round(_number(environ, "CERT_LOCAL_QUOTA_BYTES", 0.0)) or None,
         endpoint=environ.get("AWS_ENDPOINT_URL_S3") or None,
         region=environ.get("AWS_REGION") or "us-east-1",
         read_primary=flag(environ.get("CERT_S3_READ_PRIMARY", "")),
         dual_write=flag(environ.get("CERT_S3_DUAL_WRITE", "")),
         log_level=level,
-        connect_timeout=_seconds(environ, "CERT_S3_CONNECT_TIMEOUT", 2.0),
-        read_timeout=_seconds(environ, "CERT_S3_READ_TIMEOUT", 5.0),
-        port=int(_seconds(environ, "CERT_PORT", 8000)),
-        lame_duck_seconds=_seconds(environ, "CERT_LAME_DUCK_SECONDS", 3.0),
-        lame_duck_most_seconds=_seconds(environ, "CERT_LAME_DUCK_MOST_SECONDS", 30.0),
-        drain_seconds=_seconds(environ, "CERT_DRAIN_SECONDS", 45.0),
+        connect_timeout=_number(environ, "CERT_S3_CONNECT_TIMEOUT", 2.0),
+        read_timeout=_number(environ, "CERT_S3_READ_TIMEOUT", 5.0),
+        port=int(_number(environ, "CERT_PORT", 8000)),
+        lame_duck_seconds=_number(environ, "CERT_LAME_DUCK_SECONDS", 3.0),
+        lame_duck_most_seconds=_number(environ, "CERT_LAME_DUCK_MOST_SECONDS", 30.0),
+        drain_seconds=_number(environ, "CERT_DRAIN_SECONDS", 45.0),
     )
 
 
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
     text = environ.get(name, "")
     if not text:
         return default

@@ -20,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("get", help="print the fault in force")
     setting = commands.add_parser("set", help="put a fault in force")
-    setting.add_argument("fault", help="pass, reset, error503, blackhole, delay=<milliseconds>, partial=<percent>")
+    setting.add_argument(
+        "fault",
+        help="pass, reset, error503, denied, blackhole, delay=<milliseconds>, partial=<percent>, failing=<percent>; "
+        "by operation: put:failing=12,get:delay=700",
+    )
     given = parser.parse_args(arguments)
     body = json.dumps({"fault": given.fault}).encode() if given.command == "set" else None
     request = urllib.request.Request(f"{given.url}/fault", data=body, method="PUT" if body else "GET")

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from .fault import Fault, Mode
+from .fault import Fault, Mode, Op, Treatment
 
 _WAIT_SECONDS = 2.0
 
@@ -24,20 +24,26 @@ class HAProxy:
 
     async def fault(self) -> Fault:
         """The fault in force. Raises ProxyError."""
-        for line in (await self._ask(f"show map {self._map}")).splitlines():
-            _address, key, value = line.split()
-            if key == "fault":
-                mode, _, number = value.partition(":")
-                return Fault(Mode(mode), int(number))
-        raise ProxyError("the map has no fault")
+        entries = dict(line.split()[1:] for line in (await self._ask(f"show map {self._map}")).splitlines() if line)
+        found: dict[Op, Treatment] = {}
+        for op in Op:
+            if op not in entries:
+                raise ProxyError(f"the map says nothing of {op}")
+            mode, _, number = entries[op].partition(":")
+            found[op] = Treatment(Mode(mode), int(number))
+        return Fault(found)
 
     async def switch(self, fault: Fault) -> None:
         """Put a fault in force for the next request of every connection. Raises ProxyError.
 
-        A reset also cuts the answers that are on their way.
+        A reset of everything also cuts the answers that are on their way, and refuses connections.
         """
-        await self._tell(f"set map {self._map} fault {fault.mode}:{fault.number}")
-        if fault.mode is Mode.RESET:
+        reset = fault.whole == Treatment(Mode.RESET)
+        entries = {"connections": Treatment(Mode.RESET if reset else Mode.PASS)}
+        entries |= {op: fault.treatment(op) for op in Op}
+        # one line, so that no request meets half of it
+        await self._tell("; ".join(f"set map {self._map} {key} {t.mode}:{t.number}" for key, t in entries.items()))
+        if reset:
             await self._tell("shutdown sessions server seaweedfs/s3")
 
     @property

@@ -75,11 +75,12 @@ class Ledger:
         self._live: list[str] = []
         self._place: dict[str, int] = {}
         self._deleted: deque[str] = deque()
+        self._shelved: set[str] = set()
         self._remembered = remembered_deletes
 
     def __len__(self) -> int:
-        """How many certificates should be there soon, those of unknown fate included."""
-        return len(self._entries) - len(self._deleted)
+        """How many certificates should be there soon, those of unknown fate included and shelved ones not."""
+        return len(self._entries) - len(self._deleted) - len(self._shelved)
 
     def pick_live(self, rng: random.Random) -> str | None:
         """Any name that should be there, None if there is none. A new one counts once its save was answered."""
@@ -123,6 +124,11 @@ class Ledger:
             self._place[write.name] = len(self._live)
             self._live.append(write.name)
 
+    def shelve(self, name: str) -> None:
+        """Never pick this name again: it stays as it is, and a snapshot goes on telling what it should be."""
+        self._unlist(name)
+        self._shelved.add(name)
+
     def may_be_absent(self, name: str) -> bool:
         """Whether "no such certificate" would be right now."""
         return ABSENT in self._entries[name].possible
@@ -164,12 +170,15 @@ class Ledger:
                 (expected[name],) = entry.possible
         return Snapshot(expected, tuple(absent), tuple(uncertain))
 
-    def _bury(self, name: str) -> None:
+    def _unlist(self, name: str) -> None:
         place = self._place.pop(name)
         last = self._live.pop()
         if last != name:
             self._live[place] = last
             self._place[last] = place
+
+    def _bury(self, name: str) -> None:
+        self._unlist(name)
         self._deleted.append(name)
         if len(self._deleted) > self._remembered:
             del self._entries[self._deleted.popleft()]

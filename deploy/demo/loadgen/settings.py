@@ -22,6 +22,8 @@ class Settings:
     deletes: float
     objects: int
     """How many certificates to begin with, and to keep: deleted ones are replaced by new ones, no more are added."""
+    archive: int
+    """How many more are stored once and then left alone: nobody reads, overwrites or deletes them."""
     users: int
     """Sessions, each with connections of its own, so that all Pods of a Service are used."""
     timeout: float
@@ -42,6 +44,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         saves=_number(environ, "CERT_LOAD_SAVES_PER_SECOND", 3),
         deletes=_number(environ, "CERT_LOAD_DELETES_PER_SECOND", 0.5),
         objects=int(_number(environ, "CERT_LOAD_OBJECTS", 400)),
+        archive=int(_number(environ, "CERT_LOAD_ARCHIVE", 0)),
         users=int(_number(environ, "CERT_LOAD_USERS", 6, least=1)),
         timeout=_number(environ, "CERT_LOAD_TIMEOUT_SECONDS", 60, least=0.1),
         most_under_way=int(_number(environ, "CERT_LOAD_MOST_UNDER_WAY", 800, least=1)),

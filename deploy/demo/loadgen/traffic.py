@@ -21,7 +21,9 @@ from .tally import Kind, Op, Tally
 
 _log = logging.getLogger(__name__)
 
-_BATCH = 100
+_BATCH = 10
+"""Certificates in a folder."""
+_PADDINGS = (256, 1024, 4096, 16384)
 _SEEDERS = 8
 _READS_OF_DELETED = 0.03
 _IDLE_CONNECTION_SECONDS = 2.0
@@ -132,11 +134,11 @@ class Traffic:
         finally:
             self._ledger.end_write(writing, confirmed=confirmed)
 
-    async def _store(self, op: Op, name: str) -> None:
+    async def _store(self, op: Op, name: str, padding: int | None = None) -> None:
         data = certificate(
             f"Certificate {name} {self._rng.getrandbits(64):016x}",
             filler=self._rng,
-            padding=self._rng.choice((256, 1024, 4096, 16384)),
+            padding=padding or self._rng.choice(_PADDINGS),
         )
         writing = self._ledger.begin_write(name, _digest(data))
         confirmed = False
@@ -207,8 +209,20 @@ class Traffic:
         async with asyncio.TaskGroup() as group:
             for _ in range(_SEEDERS):
                 group.create_task(some())
+        await self._archive()
         self.seeded.set()
-        _log.info("seeded objects=%d prefix=%s", self._created, self.names_start_with)
+        _log.info(
+            "seeded objects=%d archive=%d prefix=%s", self._created, self._settings.archive, self.names_start_with
+        )
+
+    async def _archive(self) -> None:
+        """Store what is left alone afterwards: whatever happens to it was not the users' doing."""
+        for number in range(self._settings.archive):
+            if self._stopped.is_set():
+                return
+            name = f"{self.names_start_with}archive-{number // _BATCH:04d}/cert_{number:06d}.pdf"
+            await self._store(Op.SAVE, name, _PADDINGS[number % len(_PADDINGS)])
+            self._ledger.shelve(name)
 
     def _new_name(self) -> str:
         number = self._created

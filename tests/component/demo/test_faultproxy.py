@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import aiohttp
 import pytest
@@ -101,6 +102,58 @@ async def test_a_partial_fault_meets_about_so_many_requests(world: World, client
     seen = [await status(client, world) for _ in range(400)]
     assert 100 <= seen.count(503) <= 220
     assert seen.count(200) + seen.count(503) == 400
+
+
+KEYS = ("/deltacrown-certificates/certificates/a.pdf", "/deltacrown-certificates?list-type=2&prefix=certificates/")
+
+
+@pytest.mark.parametrize(
+    ("fault", "denied"),
+    [
+        ("get:denied", {"GET object"}),
+        ("put:denied", {"PUT object"}),
+        ("delete:denied", {"DELETE object", "POST delete"}),
+        ("list:denied", {"GET bucket"}),
+        ("get:denied,list:denied", {"GET object", "GET bucket"}),
+    ],
+)
+async def test_a_fault_by_operation_meets_no_other(
+    world: World, client: aiohttp.ClientSession, fault: str, denied: set[str]
+) -> None:
+    await world.switch(fault)
+    key, listing = KEYS
+    asked = {
+        "GET object": ("GET", key),
+        "PUT object": ("PUT", key),
+        "DELETE object": ("DELETE", key),
+        "GET bucket": ("GET", listing),
+        "POST delete": ("POST", "/deltacrown-certificates?delete"),
+    }
+    met = set()
+    for name, (method, path) in asked.items():
+        async with client.request(method, world.proxy + path, data=b"x") as response:
+            # S3 itself denies what is not signed, too, but its answers carry ids of its own
+            if "<RequestId>faultproxy</RequestId>" in await response.text():
+                assert response.status == 403
+                met.add(name)
+    assert met == denied
+
+
+async def test_exactly_so_many_operations_fail_and_each_with_all_its_attempts(
+    world: World, client: aiohttp.ClientSession
+) -> None:
+    await world.switch("get:failing=12")
+
+    async def attempt(operation: str) -> bool:
+        headers = {"amz-sdk-invocation-id": operation}
+        async with client.get(world.proxy + KEYS[0], headers=headers) as response:
+            return "<Code>SlowDown</Code>" in await response.text()
+
+    failed = [[await attempt(f"{world.control}-{number}") for _ in range(3)] for number in range(100)]
+    assert all(len(set(attempts)) == 1 for attempts in failed)
+    assert sum(attempts[0] for attempts in failed) in (12, 13)
+    spread = [number for number, attempts in enumerate(failed) if attempts[0]]
+    assert all(7 <= after - before <= 10 for before, after in pairwise(spread))
 
 
 async def test_every_switch_is_written_down_with_its_time(world: World, client: aiohttp.ClientSession) -> None:

@@ -119,6 +119,33 @@ async def test_some_of_the_reads_fall_back_when_some_requests_fail(house: House)
     assert (await app.counted())["read_fallback"] == seen.count((200, "local"))
 
 
+async def test_so_many_saves_fail_and_reads_and_deletes_do_not(house: House) -> None:
+    app = await house.start()
+    await house.world.switch("put:failing=20")
+    async with aiohttp.ClientSession() as client:
+        for number in range(20):
+            url = f"{app.url}/certificates/cert-{number}.pdf"
+            assert (await client.put(url, data=NEW)).status == 204
+            assert (await (await client.get(url)).read()) == NEW
+            assert (await client.delete(url)).status == 204
+    counted = await app.counted()
+    assert counted["save_fail"] == 4
+    assert counted["write"] - counted["write_success"] == 4
+    assert counted["read_fallback"] == 4, "what was not saved to S3 is read from local disk"
+    assert "delete_fail" not in counted
+
+
+async def test_deletes_that_are_denied_fail_at_once_and_leave_the_object(house: House) -> None:
+    house.store("a.pdf", OLD)
+    app = await house.start()
+    await house.world.switch("delete:denied")
+    async with aiohttp.ClientSession() as client:
+        assert (await client.delete(f"{app.url}/certificates/a.pdf")).status == 204
+    assert await app.counted() == {"delete": 1, "delete_fail": 1}
+    assert "code=AccessDenied" in app.program.log.read_text()
+    assert (house.local(), house.remote()) == ({}, {"a.pdf": OLD})
+
+
 async def test_with_the_read_flag_off_a_fault_is_not_met_by_reads(house: House) -> None:
     house.store("a.pdf", OLD)
     app = await house.start(CERT_S3_READ_PRIMARY="false", **HASTY)

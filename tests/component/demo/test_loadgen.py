@@ -177,6 +177,7 @@ async def test_the_program_stores_first_certificates_and_reports(house: House, t
         "CERT_LOAD_URL": app.url,
         "CERT_S3_PREFIX": house.prefix,
         "CERT_LOAD_OBJECTS": "25",
+        "CERT_LOAD_ARCHIVE": "12",
         "CERT_LOAD_PORT": str(port),
     }
     program = Program.start([sys.executable, "-m", "loadgen"], tmp_path / "loadgen.log", env)
@@ -203,7 +204,9 @@ async def test_the_program_stores_first_certificates_and_reports(house: House, t
         assert report["seeded"]
         assert report["errors"]["total"] == 0
         keys = {*report["expected"], *report["uncertain"]}
-        assert len(keys) >= 25
+        archive = {key.removeprefix(report["prefix"]) for key in keys if "/archive-" in key}
+        assert archive == {f"archive-{number // 10:04d}/cert_{number:06d}.pdf" for number in range(12)}
+        assert len(keys) - len(archive) >= 25
         assert all(key.startswith(report["prefix"]) for key in keys)
         assert report["prefix"].startswith(house.prefix)
         assert 'cert_demo_client_requests_total{op="save",result="ok"}' in metrics

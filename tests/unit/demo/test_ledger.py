@@ -148,6 +148,18 @@ def test_settled_is_what_both_snapshots_agree_on() -> None:
     assert settled(before, after) == Snapshot({"same": "1"}, ("gone",), ("changed", "deleted", "new"))
 
 
+def test_a_shelved_name_is_told_and_never_picked() -> None:
+    known = ledger(kept="1", other="2", third="3")
+    known.shelve("kept")
+    rng = random.Random(1)
+    assert {known.pick_live(rng) for _ in range(100)} == {"other", "third"}
+    assert {known.pick_writable(rng) for _ in range(100)} == {"other", "third"}
+    assert len(known) == 2
+    put(known, "other", ABSENT)
+    assert len(known) == 1
+    assert known.snapshot().expected == {"kept": "1", "third": "3"}
+
+
 def test_a_long_random_life_of_a_correct_store_has_no_findings() -> None:
     """The ledger against a store that does what it should, in any order of operations."""
     rng = random.Random(7)

@@ -1,5 +1,6 @@
 """The shared volume: durable, whole or not at all, and nothing in it but certificates."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -93,3 +94,25 @@ def test_disk_and_readiness(store: LocalStore, tmp_path: Path) -> None:
     assert disk.size_bytes == os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
     assert store.writable()
     assert not LocalStore(tmp_path / "not there").writable()
+
+
+def test_a_quota_is_the_size_of_the_disk_and_ballast_fills_it(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, quota_bytes=1000)
+    store.write(A, b"x" * 300)
+    (tmp_path / ".ballast").write_bytes(b"x" * 600)
+    assert (store.disk().size_bytes, store.disk().free_bytes) == (1000, 100)
+    store.write(Name("b.pdf"), b"x" * 100)
+    assert store.disk().free_bytes == 0
+    with pytest.raises(OSError, match=os.strerror(errno.EDQUOT)) as refused:
+        store.write(Name("c.pdf"), b"x")
+    assert refused.value.errno == errno.EDQUOT
+    assert store.read(Name("c.pdf")) is None
+    (tmp_path / ".ballast").write_bytes(b"x" * 2000)
+    assert store.disk().free_bytes == 0
+    (tmp_path / ".ballast").unlink()
+    assert store.disk().free_bytes == 600
+
+
+def test_without_a_quota_the_disk_is_the_file_systems(store: LocalStore, tmp_path: Path) -> None:
+    found = os.statvfs(tmp_path)
+    assert store.disk().size_bytes == found.f_blocks * found.f_frsize
