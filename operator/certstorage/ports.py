@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -39,6 +40,9 @@ class Witness(Protocol):
 
     def acted(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
         """What was written, and what was refused."""
+
+    def wrote(self, paperwork: Mapping[tuple[str, str], int]) -> None:
+        """How many requests and incidents were written or refused, by action and result."""
 
     def passed(self, snapshot: Snapshot, decision: Decision) -> None:
         """A pass came to its end, and everything is recorded."""

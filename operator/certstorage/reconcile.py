@@ -24,6 +24,7 @@ from certstorage.api.status_json import from_dict
 from certstorage.board import AlertBoard
 from certstorage.cluster.act import Lesson, act, let_policy_go
 from certstorage.cluster.observe import Given, Snapshot, glance, observe
+from certstorage.cluster.paperwork import do_paperwork
 from certstorage.cluster.port import (
     DEPLOYMENTS,
     POLICIES,
@@ -140,6 +141,7 @@ class Reconciler:
             return Outcome(again_seconds=0.0)
         tell = self.board.put_last if snapshot.seen.deleting else self.board.put
         tell(key, decision.alerts)
+        self.witness.wrote(await do_paperwork(self.cluster, snapshot, decision))
         body = await self._record(acted.body, decision)
         self._remember(snapshot, decision)
         self.witness.passed(snapshot, decision)

@@ -81,7 +81,7 @@ class Telemetry:
         )
         self.actions = Counter(
             "certstorage_actions",
-            "Writes to the cluster: FlipLocal, FlipBack, Hold, Release, Job, StopJob.",
+            "Writes: FlipLocal, FlipBack, Hold, Release, Job, StopJob, Request, Answer, Incident, Cleanup.",
             ["action", "result"],
             registry=self.registry,
         )
@@ -118,6 +118,11 @@ class Telemetry:
             self.actions.labels("Job" if acted.lesson.job is not None else _write(snapshot, decision), "refused").inc()
         else:
             self.actions.labels("StopJob", "done").inc(len(decision.stop_jobs))
+
+    def wrote(self, paperwork: Mapping[tuple[str, str], int]) -> None:
+        """How many requests and incidents were written or refused."""
+        for (action, result), count in paperwork.items():
+            self.actions.labels(action, result).inc(count)
 
     def passed(self, snapshot: Snapshot, decision: Decision) -> None:
         """A pass came to its end, and everything is recorded."""

@@ -20,6 +20,7 @@ from certstorage.api.reading import rfc3339
 from certstorage.cluster.patches import target_patch
 from certstorage.cluster.port import (
     DEPLOYMENTS,
+    INCIDENTS,
     JOBS,
     PODS,
     POLICIES,
@@ -34,7 +35,7 @@ from certstorage.cluster.port import (
 )
 
 START = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
-STATUS_SUBRESOURCE = frozenset({POLICIES.plural, REQUESTS.plural})
+STATUS_SUBRESOURCE = frozenset({POLICIES.plural, REQUESTS.plural, INCIDENTS.plural})
 WRITES = frozenset({"create", "patch", "replace", "delete"})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -133,11 +134,15 @@ class Ledger:
 
     passes: list[tuple[Snapshot, Decision]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    paperwork: Counter[tuple[str, str]] = field(default_factory=Counter)
     forgotten: list[Key] = field(default_factory=list)
 
     def acted(self, snapshot: Snapshot, decision: Decision, acted: Acted) -> None:
         if acted.lesson is not None:
             self.failures.append("refused")
+
+    def wrote(self, paperwork: Mapping[tuple[str, str], int]) -> None:
+        self.paperwork.update(paperwork)
 
     def passed(self, snapshot: Snapshot, decision: Decision) -> None:
         self.passes.append((snapshot, decision))

@@ -14,7 +14,7 @@ from certstorage.api.policy import FINALIZER
 from certstorage.api.reasons import Reason
 from certstorage.cluster.jobs import JobRefusedError, build_job
 from certstorage.cluster.jobseen import is_ours, nonce_of, parse_job
-from certstorage.cluster.observe import Snapshot, denied
+from certstorage.cluster.observe import Snapshot
 from certstorage.cluster.patches import release_patch, target_patch
 from certstorage.cluster.port import (
     DEPLOYMENTS,
@@ -28,6 +28,7 @@ from certstorage.cluster.port import (
     NotFoundError,
     UnprocessableError,
 )
+from certstorage.cluster.reads import denied
 
 
 @dataclass(frozen=True, slots=True)

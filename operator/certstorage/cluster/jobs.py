@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from certstorage.api.decision import JobWanted
+from certstorage.api.decision import JobKind, JobWanted
 from certstorage.api.policy import API_VERSION, GROUP, Policy
-from certstorage.api.reading import rfc3339
+from certstorage.cluster.arguments import arguments
 from certstorage.cluster.port import JOBS, Json
 from certstorage.cluster.preflight import local_disk_problems, local_mount, volume_of
 from certstorage.cluster.target import find_container, live_pods
@@ -23,13 +23,19 @@ LABEL_INCIDENT = f"{GROUP}/incident"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_KIND = f"{GROUP}/kind"
 
+ANNOTATION_REQUEST = f"{GROUP}/request"
+"""Which CertStorageRequest asked for it; a label could not hold every name of one."""
+
+COMPARING = frozenset({JobKind.RECOVERY, JobKind.VALIDATION, JobKind.SWEEP, JobKind.REPAIR})
+"""Jobs that read the certificates; the search for a cause needs S3 alone, and may run while a sole Pod has the disk."""
+SHARDED = frozenset({JobKind.RECOVERY, JobKind.VALIDATION, JobKind.SWEEP})
+
 CONTAINER = "validator"
 PROGRAM = "s3-backfill-validator"
+LOCAL_PATH = "CERT_LOCAL_PATH"
 NONCE = "CERT_RECEIPT_NONCE"
 KEEP_SECONDS = 86_400
 """A finished Job is kept for a day: long enough to be read by people, and far longer than a receipt is believed."""
-INDEX = "JOB_COMPLETION_INDEX"
-"""The variable in which an Indexed Job tells each Pod its number; the kubelet puts it into the arguments."""
 RETRIES = 2
 """Pods that a broken node takes down are replaced; a verdict (exit 1 to 3) never is.
 
@@ -82,12 +88,17 @@ def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, d
             may mount it and the application does.
     """
     template: Json = deployment["spec"]["template"]["spec"]
-    container, mount = _mounted(policy, deployment)
-    if disk.access is Access.ONE_POD and disk.in_use:
-        raise JobRefusedError("the claim is ReadWriteOncePod, so no Job can mount it while the application runs")
-    shards = 1 if disk.access is Access.ONE_POD else wanted.shards
+    container = _container_of(policy, deployment)
+    mounts: list[Json] = []
+    if wanted.kind in COMPARING:
+        mounts.append(_mounted(policy, deployment, container))
+        if disk.access is Access.ONE_POD and disk.in_use:
+            raise JobRefusedError("the claim is ReadWriteOncePod, so no Job can mount it while the application runs")
+    else:
+        disk = Disk()
+    shards = 1 if disk.access is Access.ONE_POD or wanted.kind not in SHARDED else wanted.shards
     env = _environment(wanted, policy, container)
-    mounts = [mount, *_mounts_of_named_files(env, container, mount)]
+    mounts += _mounts_of_named_files(env, container, mounts)
     volumes = [found for one in mounts if (found := volume_of(template, one)) is not None]
     labels = {
         LABEL_POLICY: policy.name,
@@ -115,6 +126,7 @@ def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, d
             "name": wanted.name,
             "namespace": policy.namespace,
             "labels": labels,
+            **({"annotations": {ANNOTATION_REQUEST: wanted.request}} if wanted.request else {}),
             "ownerReferences": [owner_reference(policy)],
         },
         "spec": {
@@ -135,17 +147,21 @@ def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, d
     }
 
 
-def _mounted(policy: Policy, deployment: Json) -> tuple[Json, Json]:
-    """The target's container, and its mount of the certificates."""
+def _container_of(policy: Policy, deployment: Json) -> Json:
     container = find_container(policy, deployment)
     if container is None:
         raise JobRefusedError(f"the Deployment {policy.spec.target.name} has not the container of the policy")
+    return container
+
+
+def _mounted(policy: Policy, deployment: Json, container: Json) -> Json:
+    """The container's mount of the certificates."""
     where = f"Deployment {policy.spec.target.name}"
     problems = local_disk_problems(policy, where, deployment["spec"], container, claim_missing=False)
     mount = local_mount(policy, container)
     if problems or mount is None:
         raise JobRefusedError("; ".join(problem.message for problem in problems))
-    return container, mount
+    return mount
 
 
 def _completions(shards: int) -> Json:
@@ -180,7 +196,7 @@ def _container(
         "image": policy.spec.validation.image or image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(policy.spec.validation.command) or [PROGRAM],
-        "args": _arguments(wanted, shards),
+        "args": arguments(wanted, shards),
         "env": env,
         "resources": {
             "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -200,34 +216,13 @@ def _container(
     return found
 
 
-def _arguments(wanted: JobWanted, shards: int) -> list[str]:
-    shard = ["--shard", f"$({INDEX})/{shards}"] if shards > 1 else []
-    return [
-        "recover",
-        *(() if wanted.since is None else ("--since", rfc3339(wanted.since))),
-        "--probes",
-        str(wanted.probes),
-        "--probe-interval",
-        str(wanted.probe_interval_seconds),
-        "--sample-rate",
-        f"{wanted.sample_rate:g}",
-        "--min-sample",
-        str(wanted.min_sample),
-        "--max-mismatch",
-        f"{wanted.max_mismatch:g}",
-        "--output",
-        "bucket",
-        *shard,
-    ]
-
-
 def _environment(wanted: JobWanted, policy: Policy, container: Json) -> list[Json]:
     """The target's own way to S3, entry by entry as it stands, then what the policy and this Job say."""
     storage = policy.spec.storage
     said = {
         "CERT_S3_BUCKET": storage.bucket,
         "CERT_S3_PREFIX": storage.prefix,
-        "CERT_LOCAL_PATH": storage.local_path,
+        LOCAL_PATH: storage.local_path,
         "CERT_TERMINATION_MESSAGE": "/dev/termination-log",
         NONCE: wanted.nonce,
         "CERT_RECEIPT_INPUTS_HASH": wanted.inputs_hash,
@@ -235,6 +230,8 @@ def _environment(wanted: JobWanted, policy: Policy, container: Json) -> list[Jso
         **({"AWS_ENDPOINT_URL_S3": storage.endpoint} if storage.endpoint else {}),
     }
     skipped = {*said, *policy.spec.env.all()}
+    if wanted.kind not in COMPARING:
+        del said[LOCAL_PATH]
     copied = [
         entry
         for entry in container.get("env", ())
@@ -244,13 +241,13 @@ def _environment(wanted: JobWanted, policy: Policy, container: Json) -> list[Jso
     return [*copied, *({"name": name, "value": value} for name, value in said.items())]
 
 
-def _mounts_of_named_files(env: list[Json], container: Json, local: Json) -> list[Json]:
+def _mounts_of_named_files(env: list[Json], container: Json, taken: list[Json]) -> list[Json]:
     """The mounts under which files lie that the copied environment names: a CA bundle, a credentials file."""
     paths = [PurePosixPath(entry["value"]) for entry in env if str(entry.get("value", "")).startswith("/")]
     return [
         mount
         for mount in container.get("volumeMounts", ())
-        if mount != local and any(path.is_relative_to(mount["mountPath"]) for path in paths)
+        if mount not in taken and any(path.is_relative_to(mount["mountPath"]) for path in paths)
     ]
 
 

@@ -13,8 +13,8 @@ from certstorage.api.observed import JobPhase, JobSeen
 from certstorage.api.policy import Policy
 from certstorage.api.reading import Fields
 from certstorage.api.receipt import InvalidReceiptError, Receipt, ReceiptVerdict, load
-from certstorage.cluster.jobs import CONTAINER, LABEL_ATTEMPT, LABEL_INCIDENT, LABEL_KIND, NONCE
-from certstorage.cluster.port import Json
+from certstorage.cluster.jobs import CONTAINER, LABEL_ATTEMPT, LABEL_INCIDENT, LABEL_KIND, LABEL_POLICY, NONCE
+from certstorage.cluster.port import POLICIES, Json
 from certstorage.cluster.target import owned_by
 
 UNSCHEDULABLE_PATIENCE = timedelta(seconds=60)
@@ -43,6 +43,17 @@ EXIT_CODES = {ReceiptVerdict.PASSED: 0, ReceiptVerdict.FAILED: 1, ReceiptVerdict
 def is_ours(job: Json, policy: Policy) -> bool:
     """Whether the policy, by UID, controls this Job."""
     return bool(owned_by(policy.uid, (job,)))
+
+
+def is_validator(job: Json) -> bool:
+    """Whether some policy controls this Job."""
+    references = job["metadata"].get("ownerReferences", ())
+    return any(one.get("controller") and one.get("kind") == POLICIES.kind for one in references)
+
+
+def of_policy(jobs: Iterable[Json], name: str) -> list[Json]:
+    """The Jobs that carry the label of this policy, whoever made them."""
+    return [job for job in jobs if job["metadata"].get("labels", {}).get(LABEL_POLICY) == name]
 
 
 def nonce_of(job: Json) -> str:
@@ -79,6 +90,7 @@ def parse_job(job: Json, pods: Iterable[Json], policy: Policy, now: datetime) ->
         receipt=receipt,
         problem=problem,
         stuck=stuck,
+        nonce=nonce_of(job),
     )
 
 

@@ -9,37 +9,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
-from certstorage.api.observed import (
-    Neighbours,
-    Observation,
-    Pods,
-    Problem,
-    Target,
-)
+from certstorage.api.observed import ClaimUser, Fleet, Neighbours, Observation, Problem, Scaler, Target
 from certstorage.api.policy import FINALIZER, Policy
-from certstorage.api.reading import Fields, InvalidFieldError
-from certstorage.api.reasons import Reason
-from certstorage.api.requests import RequestSeen, read_request
-from certstorage.cluster.jobs import LABEL_POLICY, Disk, disk_of
-from certstorage.cluster.jobseen import parse_job
-from certstorage.cluster.port import (
-    CLAIMS,
-    DEPLOYMENTS,
-    JOBS,
-    PODS,
-    REPLICA_SETS,
-    REQUESTS,
-    Cluster,
-    ForbiddenError,
-    Json,
-    NotFoundError,
-    Resource,
-)
+from certstorage.api.requests import RequestSeen, RequestType
+from certstorage.cluster.jobs import Disk, disk_of
+from certstorage.cluster.jobseen import is_validator, of_policy, parse_job
+from certstorage.cluster.others import claim_users, scalers_of
+from certstorage.cluster.papers import Papers, papers_of
+from certstorage.cluster.port import Cluster, Json
 from certstorage.cluster.preflight import local_claim
+from certstorage.cluster.reads import Reads
+from certstorage.cluster.schedules import schedules_of
 from certstorage.cluster.target import find_container, owned_by, parse_pods, parse_target, selector_text
 from certstorage.cluster.together import Together
 
@@ -52,6 +36,7 @@ class Given:
     token: str
     image: str
     neighbours: Neighbours = field(default_factory=Neighbours)
+    fleet: Fleet = field(default_factory=Fleet)
     problems: tuple[Problem, ...] = ()
 
 
@@ -65,79 +50,53 @@ class Snapshot:
     now: datetime
     deployment: Json | None = None
     disk: Disk = field(default_factory=Disk)
-
-
-@dataclass(slots=True)
-class _Refusals:
-    """Collects what the API server refuses during one pass."""
-
-    found: list[Problem] = field(default_factory=list)
-
-    async def or_nothing(self, read: Awaitable[Sequence[Json]]) -> Sequence[Json]:
-        try:
-            return await read
-        except ForbiddenError as error:
-            self.found.append(denied(error))
-            return ()
-
-
-def denied(error: ForbiddenError) -> Problem:
-    """The finding for what the API server refuses."""
-    return Problem(Reason.PERMISSION_DENIED, f"{error}: is the namespace enrolled?")
+    papers: Papers = field(default_factory=Papers)
 
 
 async def observe(cluster: Cluster, together: Together, policy: Policy, body: Json, given: Given) -> Snapshot:
-    """Read everything about one policy; what a namespace has few of is listed together with other passes.
+    """Read everything about one policy.
 
     Raises:
         UnavailableError: the API server does not answer.
     """
-    blind = _Refusals()
-    namespace = policy.namespace
-    deployment, (jobs, job_pods), requests = await asyncio.gather(
-        _deployment(cluster, policy),
-        _jobs_and_pods(cluster, together, policy, blind),
-        blind.or_nothing(_list_if_served(together, REQUESTS, namespace)),
+    reads = Reads(cluster, together, policy)
+    deployment, (jobs, job_pods), requests, incidents = await asyncio.gather(
+        reads.deployment(), reads.jobs(), reads.requests(), reads.incidents()
     )
-    target: Target | Problem
-    pods, disk, inputs = Pods(), Disk(), ""
+    papers = papers_of(policy, requests, incidents, given.now)
+    parsed_jobs = tuple(parse_job(job, job_pods, policy, given.now) for job in of_policy(jobs, policy.name))
     if isinstance(deployment, Problem):
-        target, found = deployment, None
-    else:
-        found = deployment
-        container = find_container(policy, found)
-        claim_name = local_claim(policy, found, container)
-        selector = selector_text(found)
-        replica_sets, all_pods, (claim, missing) = await asyncio.gather(
-            blind.or_nothing(cluster.list(REPLICA_SETS, namespace, labels=selector)),
-            blind.or_nothing(cluster.list(PODS, namespace, labels=selector)),
-            _claim(cluster, namespace, claim_name, blind),
-        )
-        own_sets = owned_by(found["metadata"]["uid"], replica_sets)
-        target = parse_target(policy, found, own_sets, claim_missing=missing)
-        pods = parse_pods(policy, target.container, own_sets, all_pods)
-        disk = disk_of(claim, all_pods)
-        inputs = inputs_hash(policy, target.uid, given.image)
-    seen = replace(
-        _base(body, given, target),
-        pods=pods,
-        jobs=tuple(parse_job(job, job_pods, policy, given.now) for job in jobs),
-        requests=open_requests(requests, policy.name, given.now),
-        blind=tuple(blind.found),
-        inputs_hash=inputs,
+        seen = replace(_told(_base(body, given, deployment), policy, papers, given.now), jobs=parsed_jobs)
+        return Snapshot(policy, body, replace(seen, blind=tuple(reads.blind)), given.now, papers=papers)
+    claim_name = local_claim(policy, deployment, find_container(policy, deployment))
+    (replica_sets, all_pods), (claim, missing) = await asyncio.gather(
+        reads.selected(selector_text(deployment)), reads.claim(claim_name)
     )
-    return Snapshot(policy, body, seen, given.now, found, disk)
+    own_sets = owned_by(deployment["metadata"]["uid"], replica_sets)
+    target = parse_target(policy, deployment, own_sets, claim_missing=missing)
+    seen = replace(
+        _told(_base(body, given, target), policy, papers, given.now),
+        jobs=parsed_jobs,
+        pods=parse_pods(policy, target.container, own_sets, all_pods),
+        inputs_hash=inputs_hash(policy, target.uid, given.image),
+    )
+    if _concerns_a_sweep(target, papers.requests):
+        scalers, users = await _others(reads, claim_name, own_sets, jobs)
+        seen = replace(seen, scalers=scalers, claim_users=users)
+    seen = replace(seen, blind=tuple(reads.blind))
+    return Snapshot(policy, body, seen, given.now, deployment, disk_of(claim, all_pods), papers)
 
 
 def glance(policy: Policy, body: Json, deployment: Json, given: Given) -> Snapshot:
-    """What the policy and its Deployment alone can tell; Pods, Jobs and requests are not known."""
-    seen = _base(body, given, parse_target(policy, deployment, ()))
+    """What the policy and its Deployment alone can tell; Pods, Jobs, requests and incidents are not known."""
+    seen = replace(_base(body, given, parse_target(policy, deployment, ())), glance=True)
     return Snapshot(policy, body, seen, given.now, deployment)
 
 
 def _base(body: Json, given: Given, target: Target | Problem) -> Observation:
     return Observation(
         target=target,
+        fleet=given.fleet,
         neighbours=given.neighbours,
         problems=given.problems,
         deleting=bool(body["metadata"].get("deletionTimestamp")),
@@ -146,67 +105,25 @@ def _base(body: Json, given: Given, target: Target | Problem) -> Observation:
     )
 
 
-async def _deployment(cluster: Cluster, policy: Policy) -> Json | Problem:
-    name = policy.spec.target.name
-    try:
-        return await cluster.get(DEPLOYMENTS, policy.namespace, name)
-    except NotFoundError:
-        text = f"Deployment {policy.namespace}/{name} does not exist: create it, or name another one in a new policy"
-        return Problem(Reason.TARGET_MISSING, text)
-    except ForbiddenError as error:
-        return denied(error)
+def _told(seen: Observation, policy: Policy, papers: Papers, now: datetime) -> Observation:
+    """With what people and schedules say."""
+    return replace(seen, requests=papers.requests, incidents=papers.incidents, schedules=schedules_of(policy, now))
 
 
-async def _claim(cluster: Cluster, namespace: str, name: str, blind: _Refusals) -> tuple[Json | None, bool]:
-    """The claim, and whether it is known not to exist."""
-    if not name:
-        return None, False
-    try:
-        return await cluster.get(CLAIMS, namespace, name), False
-    except NotFoundError:
-        return None, True
-    except ForbiddenError as error:
-        blind.found.append(denied(error))
-        return None, False
+def _concerns_a_sweep(target: Target, requests: Sequence[RequestSeen]) -> bool:
+    """Whether one is asked for or under way: only then is it looked who else scales or writes, in three more lists."""
+    asked = any(request.kind is RequestType.SWEEP and request.open for request in requests)
+    return asked or (target.hold is not None and target.hold.sweep is not None)
 
 
-async def _jobs_and_pods(
-    cluster: Cluster, together: Together, policy: Policy, blind: _Refusals
-) -> tuple[Sequence[Json], Sequence[Json]]:
-    """The policy's Jobs, and their Pods if there are any."""
-    every = await blind.or_nothing(together.list(JOBS, policy.namespace, labels=LABEL_POLICY))
-    jobs = [job for job in every if job["metadata"]["labels"][LABEL_POLICY] == policy.name]
-    if not jobs:
-        return (), ()
-    mine = f"{LABEL_POLICY}={policy.name}"
-    return jobs, await blind.or_nothing(cluster.list(PODS, policy.namespace, labels=mine))
-
-
-async def _list_if_served(together: Together, resource: Resource, namespace: str) -> Sequence[Json]:
-    try:
-        return await together.list(resource, namespace)
-    except NotFoundError:
-        return ()
-
-
-def open_requests(requests: Sequence[Json], policy_name: str, now: datetime) -> tuple[RequestSeen, ...]:
-    """The requests that name this policy and still ask for something; what cannot be read asks for nothing."""
-    found = []
-    for request in requests:
-        try:
-            seen = _request(request, policy_name, now)
-        except InvalidFieldError:
-            continue
-        if seen is not None:
-            found.append(seen)
-    return tuple(found)
-
-
-def _request(request: Json, policy_name: str, now: datetime) -> RequestSeen | None:
-    if Fields(request, "request").table("spec").text("policyName") != policy_name:
-        return None
-    seen = read_request(request)
-    return seen if seen is not None and seen.open and seen.expires_at > now else None
+async def _others(
+    reads: Reads, claim: str, own_sets: Sequence[Json], jobs: Sequence[Json]
+) -> tuple[tuple[Scaler, ...], tuple[ClaimUser, ...]]:
+    """Who else scales the Deployment or may write to its disk."""
+    autoscalers, scaled_objects, pods = await asyncio.gather(reads.autoscalers(), reads.scaled_objects(), reads.pods())
+    scalers = scalers_of(reads.policy.spec.target.name, autoscalers, scaled_objects)
+    validators = [job for job in jobs if is_validator(job)]
+    return scalers, claim_users(claim, pods, target_sets=own_sets, validator_jobs=validators)
 
 
 def inputs_hash(policy: Policy, target_uid: str, image: str) -> str:

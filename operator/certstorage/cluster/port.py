@@ -67,11 +67,14 @@ class Resource:
 
 POLICIES = Resource(GROUP, API_VERSION, PLURAL, "CertStoragePolicy")
 REQUESTS = Resource(GROUP, API_VERSION, "certstoragerequests", "CertStorageRequest")
+INCIDENTS = Resource(GROUP, API_VERSION, "certstorageincidents", "CertStorageIncident")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
 PODS = Resource("", "v1", "pods", "Pod")
 CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 JOBS = Resource("batch", "v1", "jobs", "Job")
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+SCALED_OBJECTS = Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 EVENTS = Resource("", "v1", "events", "Event")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 

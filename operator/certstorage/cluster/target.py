@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ANNOTATION, Hold, InvalidHoldError, load
-from certstorage.api.observed import Pods, Problem, Target
+from certstorage.api.observed import Client, Pods, Problem, Target
 from certstorage.api.policy import FIELD_MANAGER, Policy
 from certstorage.api.reasons import Reason
+from certstorage.cluster.client_facts import client_of
 from certstorage.cluster.port import Json
 from certstorage.cluster.preflight import local_disk_problems
 
@@ -30,7 +31,8 @@ def parse_target(
     if container is None:
         problems: tuple[Problem, ...] = (_container_problem(policy, spec, where),)
     else:
-        env = {name: env_state(deployment, container, name) for name in policy.spec.env.all()}
+        names = dict.fromkeys((*policy.spec.env.all(), *_remembered(hold)))
+        env = {name: env_state(deployment, container, name) for name in names}
         problems = local_disk_problems(policy, where, spec, container, claim_missing=claim_missing)
     current = newest_replica_set(deployment, replica_sets)
     generation, seen = metadata.get("generation", 0), status.get("observedGeneration", 0)
@@ -53,7 +55,15 @@ def parse_target(
         hold_problem=hold_problem,
         owns_fields=any(entry.get("manager") == FIELD_MANAGER for entry in metadata.get("managedFields", ())),
         problems=problems,
+        client=Client() if container is None else client_of(container),
     )
+
+
+def _remembered(hold: Hold | None) -> Iterable[str]:
+    """The variables that a hold will give back, whatever the policy says by now."""
+    if hold is None:
+        return ()
+    return (*hold.before, *(() if hold.degradation is None else hold.degradation.before))
 
 
 def find_container(policy: Policy, deployment: Json) -> Json | None:
@@ -195,15 +205,18 @@ def selector_text(deployment: Json) -> str:
 def parse_pods(policy: Policy, container: str, replica_sets: Sequence[Json], pods: Iterable[Json]) -> Pods:
     """Count the Pods of a Deployment's own ReplicaSets by the read flag that they run with.
 
-    Pods that are going or have ended are not counted.
+    Pods that have ended are not counted; those that are going are counted apart.
     """
     owners = {one["metadata"]["uid"] for one in replica_sets}
     counts = {FlagState.FALSE: 0, FlagState.TRUE: 0}
-    other = 0
+    other = terminating = 0
     ready: dict[str, int] = {}
-    for pod in live_pods(pods):
+    for pod in pods:
         refs = pod["metadata"].get("ownerReferences", ())
-        if not any(ref.get("controller") and ref.get("uid") in owners for ref in refs):
+        if _ended(pod) or not any(ref.get("controller") and ref.get("uid") in owners for ref in refs):
+            continue
+        if pod["metadata"].get("deletionTimestamp"):
+            terminating += 1
             continue
         state = _pod_flag(pod, container, policy.spec.env.read_primary)
         if state in counts:
@@ -213,17 +226,18 @@ def parse_pods(policy: Policy, container: str, replica_sets: Sequence[Json], pod
         if _is_ready(pod):
             label = pod["metadata"].get("labels", {}).get(TEMPLATE_HASH, "")
             ready[label] = ready.get(label, 0) + 1
-    return Pods(local=counts[FlagState.FALSE], s3=counts[FlagState.TRUE], other=other, ready=ready)
+    return Pods(
+        local=counts[FlagState.FALSE], s3=counts[FlagState.TRUE], other=other, ready=ready, terminating=terminating
+    )
 
 
 def live_pods(pods: Iterable[Json]) -> list[Json]:
     """The Pods that neither are going nor have ended."""
-    return [
-        pod
-        for pod in pods
-        if not pod["metadata"].get("deletionTimestamp")
-        and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-    ]
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and not _ended(pod)]
+
+
+def _ended(pod: Json) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _pod_flag(pod: Json, container: str, name: str) -> FlagState:

@@ -29,7 +29,8 @@ def approval(context: Context, hold: Hold) -> Ask | None:
     """What a person must still say before the next attempt; a request answers for one attempt."""
     recovery = context.policy.spec.recovery
     asked_since = hold.failed_at or hold.since
-    if any(r.kind is RequestType.RETURN and r.created_at >= asked_since for r in context.seen.requests):
+    returns = [one for one in context.seen.requests if one.kind is RequestType.RETURN and one.open]
+    if any(one.created_at >= asked_since and one.expires_at > context.now for one in returns):
         return None
     if hold.failed_returns >= recovery.max_attempts:
         text = (

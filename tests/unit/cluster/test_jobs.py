@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from certstorage.api.decision import JobKind, RepairMode
 from certstorage.api.reasons import Reason
 from certstorage.cluster.jobs import Access, Disk, JobRefusedError, build_job, disk_of
 from certstorage.cluster.port import Json
@@ -79,6 +80,25 @@ CASES: dict[str, Any] = {
     "rwo": lambda: job(claimed("ReadWriteOnce", running("node-a"))),
     "rwop-scaled-down": lambda: job(claimed("ReadWriteOncePod"), shards=4),
     "shards": lambda: job(claimed("ReadWriteMany", running("node-a")), shards=4),
+    "validation": lambda: job(
+        claimed("ReadWriteMany"),
+        kind=JobKind.VALIDATION,
+        incident="",
+        since=None,
+        repair=RepairMode.MISSING,
+        request="nightly",
+    ),
+    "sweep": lambda: job(claimed("ReadWriteOncePod"), kind=JobKind.SWEEP, sample_rate=0.1, since=None),
+    "repair": lambda: job(
+        claimed("ReadWriteMany"),
+        kind=JobKind.REPAIR,
+        source="s3://b/r.json",
+        under="certificates/2026/",
+        keys=("certificates/-a",),
+    ),
+    "findings": lambda: job(
+        claimed("ReadWriteOncePod", running("node-a")), kind=JobKind.FINDINGS, probes=3, probe_interval_seconds=1
+    ),
     "plain": lambda: build_job(wanted(), make_policy(), make_deployment(), "validator:1", Disk()),
     "rich": lambda: build_job(
         wanted(probes=6, probe_interval_seconds=60), make_policy(), rich_deployment(), "v:1", Disk()
@@ -129,6 +149,48 @@ def test_the_certificates_are_mounted_read_only_and_nothing_else_of_the_target()
     mounts = {one["mountPath"]: one.get("readOnly", False) for one in job["containers"][0]["volumeMounts"]}
     assert mounts == {"/mnt/media/certificates": True, "/etc/ca": True, "/tmp": False}
     assert {one["name"] for one in job["volumes"]} == {"certificates", "ca", "tmp"}
+
+
+def test_every_kind_mounts_read_only_what_it_needs_and_repair_too() -> None:
+    for kind in JobKind:
+        container = pod_spec(job(claimed("ReadWriteMany"), kind=kind, source="s3://b/r"))["containers"][0]
+        mounts = {one["mountPath"]: one.get("readOnly", False) for one in container["volumeMounts"]}
+        assert mounts.pop("/tmp") is False
+        assert all(mounts.values()), kind
+        assert ("/mnt/media/certificates" in mounts) == (kind is not JobKind.FINDINGS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"kind": JobKind.VALIDATION}, {"command": "check", "sample_rate": 0.01, "repair": "report"}),
+        ({"kind": JobKind.VALIDATION, "repair": RepairMode.ALL}, {"repair": "all"}),
+        ({"kind": JobKind.SWEEP, "sample_rate": 0.1, "shards": 3}, {"command": "check", "sample_rate": 0.1}),
+        ({"kind": JobKind.REPAIR, "source": "s3://b/r"}, {"command": "repair", "apply": True, "only": "all"}),
+        ({"kind": JobKind.REPAIR, "source": "r", "repair": RepairMode.DIFFERENT}, {"only": "different"}),
+        ({"kind": JobKind.REPAIR, "source": "r", "under": "certificates/a"}, {"under": "certificates/a"}),
+        ({"kind": JobKind.REPAIR, "source": "r", "keys": ("c/-x", "c/y z")}, {"key": ["c/-x", "c/y z"]}),
+        ({"kind": JobKind.FINDINGS, "probes": 4}, {"command": "probe", "probes": 4}),
+    ],
+)
+def test_the_validator_takes_the_arguments_of_every_kind(changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    args = pod_spec(job(claimed("ReadWriteMany"), **changes))["containers"][0]["args"]
+    options = parse([word.replace("$(JOB_COMPLETION_INDEX)", "0") for word in args])
+    assert options.output == "bucket"
+    for name, value in expected.items():
+        assert getattr(options, name) == value, name
+
+
+def test_a_search_for_the_cause_needs_no_disk() -> None:
+    deployment = make_deployment()
+    container(deployment)["volumeMounts"] = []
+    spec = pod_spec(build_job(wanted(kind=JobKind.FINDINGS), make_policy(), deployment, "v", Disk()))
+    assert [one["name"] for one in spec["volumes"]] == ["tmp"]
+
+
+def test_only_what_compares_keys_is_shared_among_pods() -> None:
+    for kind in (JobKind.REPAIR, JobKind.FINDINGS):
+        assert "completions" not in job(claimed("ReadWriteMany"), kind=kind, shards=4, source="r")["spec"]
 
 
 def test_root_is_not_taken_over() -> None:

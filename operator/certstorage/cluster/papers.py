@@ -1,0 +1,90 @@
+"""Requests and incidents as JSON → what the decision may know of them, and which were kept long enough. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from certstorage.api.incident_json import read_incident
+from certstorage.api.incidents import IncidentPhase, IncidentSeen
+from certstorage.api.policy import Policy
+from certstorage.api.reading import Fields, InvalidFieldError
+from certstorage.api.requests import RequestSeen, read_request
+from certstorage.cluster.jobs import LABEL_POLICY
+from certstorage.cluster.port import INCIDENTS, REQUESTS, Json, Resource
+
+REQUESTS_KEPT = timedelta(days=30)
+"""How long a request is kept after nothing more can become of it."""
+INCIDENTS_KEPT = timedelta(days=400)
+"""How long an incident is kept after it was closed: over a year, for the review after the next one. What is not closed
+stays, since people still owe it something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """One object whose time is over; the UID is the precondition of its deletion."""
+
+    resource: Resource
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The requests and incidents of one policy: `requests` and `incidents` as read, the bodies by name beside them."""
+
+    requests: tuple[RequestSeen, ...] = ()
+    incidents: tuple[IncidentSeen, ...] = ()
+    request_bodies: Mapping[str, Json] = field(default_factory=dict)
+    incident_bodies: Mapping[str, Json] = field(default_factory=dict)
+    outdated: tuple[Outdated, ...] = ()
+
+
+def papers_of(policy: Policy, requests: Iterable[Json], incidents: Iterable[Json], now: datetime) -> Papers:
+    """Pick the policy's own of a namespace's; what cannot be read asks for nothing, and tells nothing."""
+    asked: dict[str, Json] = {}
+    told: dict[str, Json] = {}
+    seen: list[RequestSeen] = []
+    known: list[IncidentSeen] = []
+    outdated: list[Outdated] = []
+    for body in requests:
+        request = _request(body, policy.name)
+        if request is None:
+            continue
+        if not request.open and now - (request.status.finished_at or request.expires_at) > REQUESTS_KEPT:
+            outdated.append(Outdated(REQUESTS, request.name, request.uid))
+            continue
+        seen.append(request)
+        asked[request.name] = body
+    for body in incidents:
+        incident = _incident(body, policy.name)
+        if incident is None:
+            continue
+        told[incident.name] = body
+        status = incident.status
+        if status is None or status.phase is not IncidentPhase.CLOSED:
+            known.append(incident)
+        elif now - (status.closed_at or status.resolved_at or status.detected_at) > INCIDENTS_KEPT:
+            outdated.append(Outdated(INCIDENTS, incident.name, incident.uid))
+    return Papers(tuple(seen), tuple(known), asked, told, tuple(outdated))
+
+
+def _request(body: Json, policy_name: str) -> RequestSeen | None:
+    try:
+        if Fields(body, "request").table("spec").text("policyName") != policy_name:
+            return None
+        return read_request(body)
+    except InvalidFieldError:
+        return None
+
+
+def _incident(body: Json, policy_name: str) -> IncidentSeen | None:
+    metadata, status = body["metadata"], body.get("status") or {}
+    name = status.get("policyName") or metadata.get("labels", {}).get(LABEL_POLICY)
+    if name != policy_name or metadata.get("deletionTimestamp"):
+        return None
+    try:
+        return read_incident(body)
+    except InvalidFieldError:
+        return None
