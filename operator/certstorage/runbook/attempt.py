@@ -15,7 +15,7 @@ from certstorage.api.observed import JobPhase, JobSeen
 from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Step
 from certstorage.api.status import ReadsFrom
-from certstorage.runbook import gates, recovery
+from certstorage.runbook import caps, gates, recovery
 from certstorage.runbook.held import LOOK_AGAIN, operation, recovered_since, unproven, validation_of, waiting
 from certstorage.runbook.wants import Ask, Context, Finding, Permit, Wants
 
@@ -72,6 +72,10 @@ def attempt(context: Context, hold: Hold) -> Wants:
     if refusal is not None:
         finding = Finding(refusal.reason, f"Job {job.name} passed, but {refusal.message}")
         return waiting(context, hold, Step.VALIDATING, finding, recovered=since, job=job, asks=(refusal,))
+    capped = caps.rollout(context)
+    if capped is not None:
+        finding = Finding(capped.reason, f"Job {job.name} passed, but {capped.message}", until=capped.until)
+        return waiting(context, hold, Step.VALIDATING, finding, recovered=since, job=job)
     return _return(context, hold, job)
 
 
@@ -131,7 +135,7 @@ def _return(context: Context, hold: Hold, job: JobSeen) -> Wants:
         hold=back,
         desired=ReadsFrom.S3,
         look_again_at=context.now + LOOK_AGAIN,
-        permit=Permit(receipt, job.uid),
+        permit=Permit(receipt.verdict, receipt.nonce, job.uid),
         operation=operation(context, back, Step.RETURNING, job=job),
         validation=validation_of(job),
     )

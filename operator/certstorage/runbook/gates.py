@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from certstorage.api.hold import Hold
 from certstorage.api.policy import Approval, Mode
+from certstorage.api.reading import percent
 from certstorage.api.reasons import Reason
-from certstorage.api.requests import RequestType
-from certstorage.runbook import preflight
+from certstorage.api.requests import Answer, RequestType
+from certstorage.runbook import asked, preflight
+from certstorage.runbook.asked import open_of, plan_hash
 from certstorage.runbook.wants import Ask, Context
 
 
@@ -25,13 +27,35 @@ def refusal(context: Context) -> Ask | None:
     return None if problem is None else Ask(problem.reason, problem.message)
 
 
+def return_plan(context: Context, hold: Hold) -> tuple[tuple[str, ...], str]:
+    """What the next attempt will do, line by line, and the hash that an approval names."""
+    policy = context.policy
+    recovery, names = policy.spec.recovery, policy.spec.env
+    before = hold.before.get(names.read_primary)
+    back = "removed again" if before is None else f"set to {before}"
+    lines = (
+        f"Attempt {hold.attempt + 1}: probe S3, upload what it missed, compare {percent(recovery.sample_rate)} of all.",
+        f"If the mismatch rate is <{percent(recovery.max_mismatch)}: {names.read_primary} is {back}: reads from S3.",
+        f"If the new Pods fall back for {percent(recovery.max_fallback)} of reads or more: local again.",
+    )
+    return lines, plan_hash(lines, hold.incident, context.target.uid)
+
+
 def approval(context: Context, hold: Hold) -> Ask | None:
-    """What a person must still say before the next attempt; a request answers for one attempt."""
+    """What a person must still say before the next attempt; a request or an approval answers for one attempt."""
     recovery = context.policy.spec.recovery
     asked_since = hold.failed_at or hold.since
-    returns = [one for one in context.seen.requests if one.kind is RequestType.RETURN and one.open]
-    if any(one.created_at >= asked_since and one.expires_at > context.now for one in returns):
+    if any(r.created_at >= asked_since and context.now < r.expires_at for r in open_of(context, RequestType.RETURN)):
         return None
+    if hold.failed_returns < recovery.max_attempts and recovery.approval is not Approval.REQUIRED:
+        return None
+    _, digest = return_plan(context, hold)
+    answer = asked.approval(context, digest, incident=hold.incident, since=asked_since)
+    if answer is not None and answer.decision is Answer.APPROVE:
+        return None
+    if answer is not None:
+        text = f"the way back was denied by {answer.by}: reads stay local until a CertStorageRequest of type Return"
+        return Ask(Reason.REQUEST_DENIED, text, request_command(context))
     if hold.failed_returns >= recovery.max_attempts:
         text = (
             f"{hold.failed_returns} attempts failed, the last with {hold.last_failure}: a person decides about the next"

@@ -1,38 +1,129 @@
 """The one place where wants become a write: all of a pass's changes to the Deployment in one PATCH.
 
-Release is never by omission. The read flag goes back only with a permit; dual-write has no off; what was there before
-is captured once, in the write that first changes it.
+Wants are joined first: `join` is commutative, associative and idempotent, and the safe value wins, so no order of
+scenarios and no repetition changes what is written. Then `write` compares with what is there. Release is never by
+omission. The read flag goes back only with a permit; dual-write has no off; what was there before is captured once, in
+the write that first changes it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import IntEnum
+from functools import reduce
+from typing import TypeVar
 
 from certstorage.api.decision import TargetPatch
 from certstorage.api.env import UNWRITABLE, EnvVar, FlagState
-from certstorage.api.hold import Hold, ReadsPhase
+from certstorage.api.hold import DegradationHold, Hold, ReadsPhase, SweepHold
 from certstorage.api.receipt import ReceiptVerdict
-from certstorage.runbook.wants import Context, Permit, Wants
+from certstorage.runbook.wants import KEEP, Context, Keep, Permit, Wants
 
 ON, OFF = "true", "false"
 ABSENT = EnvVar(FlagState.ABSENT)
 
+S = TypeVar("S", Hold, DegradationHold, SweepHold)
 
-def merge(context: Context, wants: Wants) -> TargetPatch | None:
-    """The write that brings the Deployment to what is wanted; None when it is there already."""
+
+class Replicas(IntEnum):
+    """What is wanted of the replicas; the larger, safer value wins."""
+
+    ANY = 0
+    DOWN = 1
+    BACK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What all scenarios together want of the Deployment; a join-semilattice with `Will()` at its bottom.
+
+    Sets join by union, flags by or, `replicas` by the larger, `restore_by` by the earlier time; of two values for one
+    share of the hold a share beats None (let go) beats KEEP, and of two shares the one that reads larger.
+    """
+
+    local: bool = False
+    permits: frozenset[Permit] = frozenset()
+    claims: frozenset[tuple[str, str]] = frozenset()
+    backs: frozenset[tuple[str, str | None]] = frozenset()
+    replicas: Replicas = Replicas.ANY
+    restore_by: datetime | None = None
+    hold: Hold | Keep | None = KEEP
+    degradation: DegradationHold | Keep | None = KEEP
+    sweep: SweepHold | Keep | None = KEEP
+
+
+BOTTOM = Will()
+
+
+def will_of(wants: Wants) -> Will:
+    """The part of a scenario's wants that is about the Deployment."""
+    return Will(
+        local=wants.assert_reads_local,
+        permits=frozenset() if wants.permit is None else frozenset((wants.permit,)),
+        claims=frozenset(wants.env.items()),
+        backs=frozenset(wants.give_back.items()),
+        replicas=Replicas.BACK if wants.replicas_back else Replicas.DOWN if wants.replicas_down else Replicas.ANY,
+        restore_by=wants.restore_by,
+        hold=wants.hold,
+        degradation=wants.degradation,
+        sweep=wants.sweep,
+    )
+
+
+def join(one: Will, other: Will) -> Will:
+    """Both together; the safe value wins wherever they differ."""
+    return Will(
+        local=one.local or other.local,
+        permits=one.permits | other.permits,
+        claims=one.claims | other.claims,
+        backs=one.backs | other.backs,
+        replicas=max(one.replicas, other.replicas),
+        restore_by=_earlier(one.restore_by, other.restore_by),
+        hold=_share(one.hold, other.hold),
+        degradation=_share(one.degradation, other.degradation),
+        sweep=_share(one.sweep, other.sweep),
+    )
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return one if other is None else other if one is None else min(one, other)
+
+
+def _share(one: S | Keep | None, other: S | Keep | None) -> S | Keep | None:
+    if one is other or other is KEEP:
+        return one
+    if one is KEEP or one is None:
+        return other
+    return one if other is None or repr(one) >= repr(other) else other
+
+
+def merge(context: Context, wants: Iterable[Wants]) -> TargetPatch | None:
+    """The write that brings the Deployment to what all scenarios want; None when it is there already."""
+    return write(context, reduce(join, map(will_of, wants), BOTTOM))
+
+
+def write(context: Context, will: Will) -> TargetPatch | None:
+    """The difference between what is wanted and what is there, as one write."""
     old, target = context.hold, context.target
     before = {} if old is None else dict(old.before)
     env: dict[str, str | None] = {}
-    if wants.assert_reads_local:
+    if will.local:
         names = context.policy.spec.env
         _claim(context, names.read_primary, OFF, before, env)
         _claim(context, names.dual_write, ON, before, env)
-    elif wants.permit is not None and old is not None and _opens(wants.permit, old):
+    elif old is not None and any(_opens(permit, old) for permit in will.permits):
         env.update(_give_back(context, before))
-    hold = None if wants.hold is None else _numbered(old, replace(wants.hold, before=before))
-    if not env and hold == old:
+    _others(context, will, env)
+    hold = _hold(context, will, before)
+    replicas = _replicas(context, will, hold)
+    if replicas == 0 and hold is not None:
+        hold = replace(hold, replicas=target.replicas, restore_by=will.restore_by)
+    hold = None if hold is None else _numbered(old, hold)
+    if not env and hold == old and replicas is None:
         return None
-    return TargetPatch(uid=target.uid, resource_version=target.resource_version, hold=hold, env=env)
+    return TargetPatch(uid=target.uid, resource_version=target.resource_version, hold=hold, env=env, replicas=replicas)
 
 
 def _claim(context: Context, name: str, value: str, before: dict[str, str | None], env: dict[str, str | None]) -> None:
@@ -45,20 +136,78 @@ def _claim(context: Context, name: str, value: str, before: dict[str, str | None
     env[name] = value
 
 
+def _others(context: Context, will: Will, env: dict[str, str | None]) -> None:
+    """Log level and timeouts: giving back beats claiming. The two flags are never touched from here."""
+    flags = {context.policy.spec.env.read_primary, context.policy.spec.env.dual_write, ""}
+    wanted: dict[str, str | None] = dict(sorted(will.claims, reverse=True))
+    wanted.update(sorted(will.backs, key=lambda one: (one[0], one[1] is not None, one[1] or ""), reverse=True))
+    for name, value in sorted(wanted.items()):
+        found = context.target.env.get(name, ABSENT)
+        if name not in flags and found.state not in UNWRITABLE and found.value != value:
+            env[name] = value
+
+
 def _opens(permit: Permit, hold: Hold) -> bool:
     """The second lock of invariant 2, whatever a scenario says: a pass, with the nonce of the open attempt."""
-    return permit.receipt.verdict is ReceiptVerdict.PASSED and bool(hold.nonce) and permit.receipt.nonce == hold.nonce
+    return permit.verdict is ReceiptVerdict.PASSED and bool(hold.nonce) and permit.nonce == hold.nonce
 
 
 def _give_back(context: Context, before: dict[str, str | None]) -> dict[str, str | None]:
-    """The read flag as it was; dual-write only where there was none, since it is never turned off (invariant 1)."""
+    """The read flag as it was; dual-write only where there was none, since it is never turned off (invariant 1).
+
+    A variable that the policy named when reads went local, and names no longer, is given back if it still says off:
+    nothing but the read flag is ever turned off.
+    """
     names = context.policy.spec.env
     back: dict[str, str | None] = {}
-    if names.read_primary in before:
-        back[names.read_primary] = before[names.read_primary]
-    if names.dual_write in before and before[names.dual_write] is None:
-        back[names.dual_write] = None
+    for name, value in before.items():
+        found = context.target.env.get(name, ABSENT)
+        if name == names.read_primary or (name != names.dual_write and found.value == OFF):
+            back[name] = value
+        elif value is None and found.state is not FlagState.ABSENT:
+            back[name] = None
     return back
+
+
+def _hold(context: Context, will: Will, before: dict[str, str | None]) -> Hold | None:
+    """The whole hold after the write: each share as wanted, or as it was."""
+    old, policy = context.hold, context.policy
+    outage = old if will.hold is KEEP else will.hold
+    if isinstance(outage, Hold) and outage.reads is ReadsPhase.NONE:
+        outage = None
+    degradation = (None if old is None else old.degradation) if isinstance(will.degradation, Keep) else will.degradation
+    sweep = (None if old is None else old.sweep) if isinstance(will.sweep, Keep) else will.sweep
+    replicas, restore_by = (None, None) if old is None or sweep is None else (old.replicas, old.restore_by)
+    if will.replicas is Replicas.BACK:
+        replicas = restore_by = None
+    if isinstance(outage, Hold):
+        return replace(
+            outage, before=before, degradation=degradation, sweep=sweep, replicas=replicas, restore_by=restore_by
+        )
+    shares = [share for share in (sweep, degradation) if share is not None]
+    if not shares:
+        return None
+    first = min(shares, key=lambda share: share.since)
+    return Hold(
+        policy_uid=policy.uid,
+        policy_name=policy.name,
+        target_uid=context.target.uid,
+        incident=first.incident,
+        since=first.since,
+        degradation=degradation,
+        sweep=sweep,
+        replicas=replicas,
+        restore_by=restore_by,
+    )
+
+
+def _replicas(context: Context, will: Will, hold: Hold | None) -> int | None:
+    """Zero only for a sweep that has just begun; back only what the hold remembers, and only from zero."""
+    old, target = context.hold, context.target
+    if will.replicas is Replicas.BACK:
+        return old.replicas if old is not None and old.replicas is not None and target.replicas == 0 else None
+    begins = will.replicas is Replicas.DOWN and hold is not None and hold.sweep is not None and hold.replicas is None
+    return 0 if begins and target.replicas > 0 and will.restore_by is not None else None
 
 
 def _numbered(old: Hold | None, new: Hold) -> Hold:
@@ -70,7 +219,20 @@ def _numbered(old: Hold | None, new: Hold) -> Hold:
 
 
 def let_go(context: Context) -> TargetPatch | None:
-    """The write that drops the hold and leaves every value as it is: no receipt, no return."""
-    if context.hold is None or context.hold.reads is ReadsPhase.NONE:
+    """The write at the end of a policy: replicas, log level and timeouts go back; reads stay as they are."""
+    hold, env = context.hold, dict[str, str | None]()
+    if hold is None:
         return None
-    return TargetPatch(uid=context.target.uid, resource_version=context.target.resource_version, hold=None)
+    if hold.degradation is not None:
+        for name, value in hold.degradation.before.items():
+            found = context.target.env.get(name, ABSENT)
+            if found.value == hold.degradation.written.get(name) and found.state not in UNWRITABLE:
+                env[name] = value
+    replicas = hold.replicas if hold.replicas is not None and context.target.replicas == 0 else None
+    return TargetPatch(
+        uid=context.target.uid,
+        resource_version=context.target.resource_version,
+        hold=None,
+        env=env,
+        replicas=replicas,
+    )

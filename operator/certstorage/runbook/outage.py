@@ -12,7 +12,7 @@ a lingering alert decides anything here (design section 3). Each step looks at f
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from certstorage.api.decision import EventType, EventWanted
 from certstorage.api.env import FlagState
@@ -23,7 +23,9 @@ from certstorage.api.scenarios import Step
 from certstorage.api.signals import Verdict
 from certstorage.api.status import ReadsFrom
 from certstorage.runbook import attempt, gates, preflight, recovery, returning
+from certstorage.runbook.aftermath import same_incident
 from certstorage.runbook.held import LOOK_AGAIN, operation, read_flag, recovered_since, unproven, waiting
+from certstorage.runbook.threads import incident_name
 from certstorage.runbook.wants import Ask, Context, Finding, Wants
 
 IDLE_LOOK_AGAIN = timedelta(minutes=10)
@@ -44,11 +46,6 @@ def outage(context: Context) -> Wants:
     if hold.reads is ReadsPhase.RETURNING:
         return returning.returning(context, hold)
     return _local(context, hold)
-
-
-def incident_name(policy_name: str, now: datetime) -> str:
-    """The incident's identity, readable and unique to the second: `certificates-20261123-031005`."""
-    return f"{policy_name}-{now:%Y%m%d-%H%M%S}"
 
 
 # --- nothing is held
@@ -98,6 +95,7 @@ def _begin(context: Context, idle: Wants) -> Wants:
         reads=ReadsPhase.LOCAL,
         asserted_at=now,
     )
+    hold = same_incident(context, hold)
     text = f"S3 outage: {why}; {policy.spec.env.read_primary}=false is written, dual-write stays on"
     return Wants(
         finding=Finding(Reason.OUTAGE_GOING_LOCAL, text),
@@ -112,6 +110,14 @@ def _begin(context: Context, idle: Wants) -> Wants:
 def _evidence(context: Context) -> str:
     firing = [context.seen.signals[name] for name in recovery.FAILING]
     return "; ".join(s.message or s.name.value for s in firing if s.verdict is Verdict.FIRING) or "S3 fails"
+
+
+def _planned(wants: Wants, plan: tuple[str, ...], digest: str) -> Wants:
+    """The wants with the plan that a person is asked to approve."""
+    operation = wants.operation
+    if operation is None:
+        return wants
+    return replace(wants, plan=plan, operation=replace(operation, plan=" ".join(plan), plan_hash=digest))
 
 
 # --- reads are held local
@@ -190,8 +196,13 @@ def _wait_for_s3(context: Context, hold: Hold) -> Wants:
         text = f"attempt {hold.attempt} ended with {hold.last_failure}; the next one waits for {retry_at:%H:%M:%S} UTC"
         finding = Finding(Reason.BACKING_OFF, text, until=retry_at)
         return waiting(context, hold, Step.BACKING_OFF, finding, recovered=since, asks=stuck)
-    refusal = gates.refusal(context) or gates.approval(context, hold)
+    refusal = gates.refusal(context)
     if refusal is not None:
         finding = Finding(refusal.reason, refusal.message)
         return waiting(context, hold, Step.AWAITING_APPROVAL, finding, recovered=since, asks=(*stuck, refusal))
+    asked = gates.approval(context, hold)
+    if asked is not None:
+        finding = Finding(asked.reason, asked.message)
+        wants = waiting(context, hold, Step.AWAITING_APPROVAL, finding, recovered=since, asks=(*stuck, asked))
+        return _planned(wants, *gates.return_plan(context, hold))
     return attempt.open_attempt(context, hold, since)

@@ -1,49 +1,90 @@
-"""What people are told: status, conditions, Events at transitions, and level-triggered alerts."""
+"""What a pass tells: the status with its conditions, and Events at transitions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from certstorage.api.alerts import Alert, Severity
 from certstorage.api.conditions import Condition, ConditionStatus, ConditionType, set_condition
 from certstorage.api.decision import EventType, EventWanted
 from certstorage.api.hold import Hold
+from certstorage.api.incidents import Entry
 from certstorage.api.observed import Observation
 from certstorage.api.policy import Policy
 from certstorage.api.reasons import Reason
-from certstorage.api.status import ReadsFrom, ReadsStatus, Status
-from certstorage.runbook.wants import Ask, Wants
+from certstorage.api.status import ReadsFrom, ReadsStatus, Status, SweepStatus, Validation
+from certstorage.runbook.wants import Ask, Finding, Wants
 
 WELL = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_UNVERIFIED})
 """Reasons with which a policy is Ready."""
 
-GOOD_NEWS = WELL | {Reason.VALIDATING, Reason.RECOVERY_HOLDING, Reason.RETURNING}
+GOOD_NEWS = WELL | {
+    Reason.VALIDATING,
+    Reason.RECOVERY_HOLDING,
+    Reason.RETURNING,
+    Reason.SWEEP_PASSED,
+    Reason.SWEEP_RESTORING,
+    Reason.SWEEP_SCALING_DOWN,
+    Reason.JOB_RUNNING,
+    Reason.DATA_VERIFIED,
+    Reason.SCENARIO_OVER,
+}
 """Reasons whose Event is of type Normal."""
 
 UNKNOWN_PAGES_AFTER = timedelta(minutes=10)
 """How long signals may be unknown before a person is asked to look."""
 
 
-@dataclass(frozen=True, slots=True)
+def leading(wants: Sequence[Wants]) -> Finding:
+    """Why things are as they are, of all that scenarios say: an outage's before a sweep's, before the milder ones'."""
+    findings = [one.finding for one in wants if one.finding is not None]
+    if not findings:
+        raise ValueError("the first scenario always says how things are")
+    if findings[0].reason in WELL or findings[0].reason is Reason.SIGNALS_UNKNOWN:
+        return next((one for one in findings[1:] if one.reason not in WELL), findings[0])
+    return findings[0]
+
+
+@dataclass(frozen=True)
 class Report:
-    """One pass as people see it. `hold` is the hold after the pass, `template` where its template reads from."""
+    """One pass as people see it. `hold` is the hold after the pass, `template` where its template reads from.
+
+    `wants` are all scenarios' in their order, the outage's first.
+    """
 
     policy: Policy
     seen: Observation
     before: Status
     now: datetime
-    wants: Wants
+    wants: Sequence[Wants]
     hold: Hold | None
     template: ReadsFrom
+    target_uid: str = ""
+    sweep: SweepStatus | None = None
+    next_validation_at: datetime | None = None
 
+    @cached_property
+    def finding(self) -> Finding:
+        """Why things are as they are."""
+        return leading(self.wants)
+
+    @cached_property
+    def validation(self) -> Validation | None:
+        """The validation that ended in this pass."""
+        return next((one.validation for one in self.wants if one.validation is not None), None)
+
+    @cached_property
     def asks(self) -> tuple[Ask, ...]:
-        """What people are asked; being blind for long is one more thing."""
-        asks, signals = self.wants.asks, self.seen.signals
+        """What people are asked; being blind for long is one more thing. A stopped application has no signals."""
+        asks = tuple(ask for one in self.wants for ask in one.asks)
+        signals = self.seen.signals
+        if signals.trusted or (self.hold is not None and self.hold.sweep is not None):
+            return asks
         trusted = self.before.conditions.get(ConditionType.SIGNALS_TRUSTED)
         long_blind = (
-            not signals.trusted
-            and trusted is not None
+            trusted is not None
             and trusted.status is ConditionStatus.FALSE
             and self.now - trusted.last_transition >= UNKNOWN_PAGES_AFTER
         )
@@ -53,65 +94,59 @@ class Report:
 
     def status(self) -> Status:
         """The status after this pass."""
+        operation = next((one.operation for one in self.wants if one.operation is not None), None)
+        validation, ask = self.validation, next(iter(self.asks), None)
+        proven = validation is not None and validation.verdict == "Pass" and validation.command != "repair"
         return Status(
             observed_generation=self.policy.generation,
+            target_uid=self.target_uid or self.before.target_uid,
             conditions={condition.type: condition for condition in self._conditions()},
             reads=self._reads(),
             signals=tuple(self.seen.signals[name] for name in self.seen.signals.signals),
-            operation=self.wants.operation,
-            last_validation=self.wants.validation or self.before.last_validation,
-            incident=self.hold.incident if self.hold is not None else self.before.incident,
-            blocked_until=self.wants.finding.until,
+            operation=operation,
+            scenarios=tuple(one.state for one in self.wants if one.state is not None),
+            last_validation=validation or self.before.last_validation,
+            proven_at=validation.started_at if proven and validation is not None else self.before.proven_at,
+            next_validation_at=self.next_validation_at,
+            sweep=self.sweep,
+            incident=self._incident(),
+            blocked_until=self.finding.until,
+            unblock="" if ask is None else ask.command,
         )
 
-    def events(self) -> tuple[EventWanted, ...]:
-        """Events at transitions: of the reason why things are as they are, and of what is asked of people."""
-        finding, old = self.wants.finding, self.before.conditions
-        events = list(self.wants.events)
+    def _incident(self) -> str:
+        """The incident that is held, or the newest that is open, or the last one there was."""
+        if self.hold is not None:
+            return self.hold.incident
+        cases = [case for one in self.wants for case in one.cases]
+        return max((case.name for case in cases), default=self.before.incident)
+
+    def events(self, entries: Sequence[Entry]) -> tuple[EventWanted, ...]:
+        """Events at transitions: why things are as they are, what is asked of people, what is new in an incident."""
+        finding, old = self.finding, self.before.conditions
+        events = [event for one in self.wants for event in one.events]
         said = {event.reason for event in events}
         ready = old.get(ConditionType.READY)
         news = ready is None or ready.reason != finding.reason.value
         after_return = ready is not None and ready.reason in WELL and finding.reason in WELL
         if news and not after_return and finding.reason.value not in said:
-            kind = EventType.NORMAL if finding.reason in GOOD_NEWS else EventType.WARNING
-            events.append(EventWanted(kind, finding.reason.value, finding.message))
+            events.append(_event(finding.reason.value, finding.message))
             said.add(finding.reason.value)
         asked = old.get(ConditionType.ACTION_REQUIRED)
-        ask = next(iter(self.asks()), None)
+        ask = next(iter(self.asks), None)
         if ask is not None and ask.reason.value not in said and (asked is None or asked.reason != ask.reason.value):
             events.append(EventWanted(EventType.WARNING, ask.reason.value, _line(ask)))
+            said.add(ask.reason.value)
+        for entry in entries:
+            if entry.event not in said:
+                events.append(_event(entry.event, entry.message))
+                said.add(entry.event)
         return tuple(events)
 
-    def alerts(self) -> tuple[Alert, ...]:
-        """What is in force: the incident for as long as anything is held, and each thing that is asked."""
-        labels = {
-            **self.policy.spec.alert_labels,
-            "namespace": self.policy.namespace,
-            "policy": self.policy.name,
-            "deployment": self.policy.spec.target.name,
-        }
-        alerts = [self._asked(ask, labels) for ask in self.asks()]
-        if self.hold is not None:
-            incident = {**labels, "incident": self.hold.incident, "scenario": "outage"}
-            told = {
-                "summary": f"S3 outage: {self.policy.namespace}/{self.policy.name} reads certificates from local disk",
-                "description": self.wants.finding.message,
-                "action": self.asks()[0].message if self.asks() else "nothing: the operator goes on by itself",
-                "command": f"kubectl -n {self.policy.namespace} describe certstoragepolicy {self.policy.name}",
-            }
-            alerts.append(Alert("CertStorageIncident", Severity.CRITICAL, incident, told, self.hold.since))
-        return tuple(alerts)
-
-    def _asked(self, ask: Ask, labels: dict[str, str]) -> Alert:
-        asked = self.before.conditions.get(ConditionType.ACTION_REQUIRED)
-        since = asked.last_transition if asked is not None and asked.reason == ask.reason.value else self.now
-        told = {"summary": ask.message, "action": ask.message, "command": ask.command}
-        incident = {} if self.hold is None else {"incident": self.hold.incident}
-        named = {**labels, **incident, "reason": ask.reason.value}
-        return Alert("CertStorageActionRequired", Severity.CRITICAL, named, told, since)
-
     def _reads(self) -> ReadsStatus:
-        old, pods, desired = self.before.reads, self.seen.pods, self.wants.desired
+        old, pods = self.before.reads, self.seen.pods
+        wanted = {one.desired for one in self.wants if one.desired is not None}
+        desired = ReadsFrom.LOCAL if ReadsFrom.LOCAL in wanted else next(iter(wanted), ReadsFrom.UNKNOWN)
         return ReadsStatus(
             desired=desired,
             template=self.template,
@@ -121,18 +156,9 @@ class Report:
         )
 
     def _conditions(self) -> tuple[Condition, ...]:
-        finding, signals = self.wants.finding, self.seen.signals
-        ask = next(iter(self.asks()), None)
-        validation = self.wants.validation or self.before.last_validation
-        verified, verified_reason = ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED
-        verified_text = "no validator run has finished yet"
-        if validation is not None:
-            verified = {"Pass": ConditionStatus.TRUE, "Fail": ConditionStatus.FALSE}.get(validation.verdict, verified)
-            verified_reason = {
-                "Pass": Reason.DATA_VERIFIED,
-                "Fail": Reason.VALIDATION_FAILED,
-            }.get(validation.verdict, Reason.VALIDATION_INCONCLUSIVE)
-            verified_text = f"mismatch {validation.mismatch} of {validation.sampled} objects compared"
+        finding, signals = self.finding, self.seen.signals
+        ask = next(iter(self.asks), None)
+        verified, verified_reason, verified_text = self._verified()
         return (
             self._condition(ConditionType.READY, finding.reason in WELL, finding.reason, finding.message),
             self._condition(
@@ -150,6 +176,16 @@ class Report:
             self._condition(ConditionType.DATA_VERIFIED, verified, verified_reason, verified_text),
         )
 
+    def _verified(self) -> tuple[ConditionStatus, Reason, str]:
+        found = self.validation or self.before.last_validation
+        if found is None:
+            return ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, "no validator run has finished yet"
+        status, reason = {
+            "Pass": (ConditionStatus.TRUE, Reason.DATA_VERIFIED),
+            "Fail": (ConditionStatus.FALSE, Reason.VALIDATION_FAILED),
+        }.get(found.verdict, (ConditionStatus.UNKNOWN, Reason.VALIDATION_INCONCLUSIVE))
+        return status, reason, f"mismatch {found.mismatch} of {found.sampled} objects compared"
+
     def _condition(self, kind: ConditionType, fact: bool | ConditionStatus, reason: Reason, message: str) -> Condition:
         status = fact if isinstance(fact, ConditionStatus) else ConditionStatus.of(fact)
         return set_condition(
@@ -161,6 +197,10 @@ class Report:
             generation=self.policy.generation,
             now=self.now,
         )
+
+
+def _event(reason: str, message: str) -> EventWanted:
+    return EventWanted(EventType.NORMAL if reason in GOOD_NEWS else EventType.WARNING, reason, message)
 
 
 def _line(ask: Ask) -> str:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
+from certstorage.api.alerts import Severity
 from certstorage.api.decision import EventWanted, JobWanted, StopJob
-from certstorage.api.hold import Hold
+from certstorage.api.hold import DegradationHold, Hold, ReadsPhase, SweepHold
+from certstorage.api.incidents import OVER, Evidence, IncidentFinding, IncidentPhase, IncidentSeen, MismatchSeen
 from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import Policy
 from certstorage.api.reasons import Reason
-from certstorage.api.receipt import Receipt
-from certstorage.api.status import Operation, ReadsFrom, Status, Validation
+from certstorage.api.receipt import ReceiptVerdict
+from certstorage.api.requests import RequestAnswer, RequestWanted
+from certstorage.api.scenarios import Scenario, ScenarioState
+from certstorage.api.status import Operation, ReadsFrom, Status, SweepStatus, Validation
+
+
+class Keep(Enum):
+    """Nothing is said about a share of the hold: it stays as it is."""
+
+    KEEP = "Keep"
+
+
+KEEP = Keep.KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +46,27 @@ class Context:
 
     @property
     def operation(self) -> Operation | None:
-        """The remembered operation, if it is about the incident that is held."""
-        hold, before = self.hold, self.before
-        return before.operation if hold is not None and before.incident == hold.incident else None
+        """The remembered operation, if it is about what is held now: the same incident, since the same second."""
+        hold, operation = self.hold, self.before.operation
+        if hold is None or operation is None or self.before.incident != hold.incident:
+            return None
+        if self.reads_held is not (operation.type is Scenario.OUTAGE):
+            return None
+        return operation if operation.started_at.replace(microsecond=0) == hold.since.replace(microsecond=0) else None
+
+    @property
+    def reads_held(self) -> bool:
+        """Whether an outage, or what a sweep left behind, holds the reads."""
+        return self.hold is not None and self.hold.reads is not ReadsPhase.NONE
+
+    def incident_of(self, scenario: Scenario) -> IncidentSeen | None:
+        """The open incident of a scenario, as its own object shows it; the oldest where there are several."""
+        return next((one for one in self.incidents_of(scenario) if one.status and one.status.phase not in OVER), None)
+
+    def incidents_of(self, scenario: Scenario) -> list[IncidentSeen]:
+        """All incidents of a scenario that are seen, oldest first."""
+        found = [one for one in self.seen.incidents if one.status is not None and one.status.scenario is scenario]
+        return sorted(found, key=lambda one: one.name) if len(found) > 1 else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +80,93 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Something that only a person may decide or mend: why, in one line, and the command that answers."""
+    """Something that only a person may decide or mend: why, in one line, and the command that answers.
+
+    `severity` and `contact` say who is told (`runbook/contacts.py`); `scenario` and `incident` what it is about, the
+    held outage where they are empty. `since` is when it was first asked (UTC), if that is known.
+    """
 
     reason: Reason
     message: str
     command: str = ""
+    severity: Severity = Severity.CRITICAL
+    contact: str = ""
+    scenario: Scenario | None = None
+    incident: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
     """The one key to the way back: a receipt that was judged against the open attempt (invariant 2)."""
 
-    receipt: Receipt
+    verdict: ReceiptVerdict
+    nonce: str
     job_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an incident's record is to say of this pass; `runbook/incident.py` makes its status of it.
+
+    `row` is the runbook's row of the present step, `began` when the operator knew, `started_at` when S3 began to fail
+    as far as the metrics show. Times are UTC. What is given here is added to what the record has already.
+    """
+
+    name: str
+    scenario: Scenario
+    severity: Severity
+    phase: IncidentPhase
+    summary: str
+    began: datetime
+    finding: Finding
+    row: str = ""
+    started_at: datetime | None = None
+    evidence: tuple[Evidence, ...] = ()
+    findings: tuple[IncidentFinding, ...] = ()
+    mismatches: tuple[MismatchSeen, ...] = ()
+    report: str = ""
+    ticket_text: str = ""
+    plan: tuple[str, ...] = ()
+    plan_hash: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wants:
     """What one scenario wants. Wants of several scenarios are joined by `merge`; the safe value wins.
 
-    `hold` is the hold after this pass, without its epoch and captured values, which are merge's; None lets go of it.
-    `assert_reads_local` asks to write the flag if it is not off; the flag goes back only with a `permit`.
+    `hold` is the outage's share of the hold after this pass, without its epoch and captured values, which are merge's;
+    None lets go of it, KEEP says nothing about it; `degradation` and `sweep` likewise. `assert_reads_local` asks to
+    write the read flag if it is not off; it goes back only with a `permit`. `env` are values to be in force,
+    `give_back` variables that get their former value. `replicas_down` and `replicas_back` are the sweep's.
     """
 
-    finding: Finding
-    hold: Hold | None
-    desired: ReadsFrom
-    look_again_at: datetime
+    finding: Finding | None = None
+    look_again_at: datetime | None = None
+    hold: Hold | Keep | None = KEEP
+    degradation: DegradationHold | Keep | None = KEEP
+    sweep: SweepHold | Keep | None = KEEP
+    desired: ReadsFrom | None = None
     assert_reads_local: bool = False
     permit: Permit | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    give_back: Mapping[str, str | None] = field(default_factory=dict)
+    replicas_down: bool = False
+    replicas_back: bool = False
+    restore_by: datetime | None = None
     operation: Operation | None = None
+    plan: tuple[str, ...] = ()
+    state: ScenarioState | None = None
     validation: Validation | None = None
+    sweep_status: SweepStatus | None = None
     jobs: tuple[JobWanted, ...] = ()
     stop_jobs: tuple[StopJob, ...] = ()
+    requests: tuple[RequestWanted, ...] = ()
+    answers: tuple[RequestAnswer, ...] = ()
+    cases: tuple[Case, ...] = ()
     asks: tuple[Ask, ...] = ()
     events: tuple[EventWanted, ...] = ()
+
+
+NOTHING = Wants()

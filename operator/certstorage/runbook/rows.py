@@ -1,0 +1,73 @@
+"""The runbook, row by row: its own words under the ids that timelines, tests and docs/runbook-map.md share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ROWS: Mapping[str, str] = {
+    "metrics/save-fail": "cert.s3.save.fail >5% over 10min: check S3 service status, review error logs",
+    "metrics/read-fallback": "cert.s3.read.fallback >10% over 10min: S3 outage likely, verify flag",
+    "metrics/delete-fail": "cert.s3.delete.fail >2% over 10min: check S3 delete permissions, review IAM roles",
+    "metrics/write-success": "cert.s3.write.success <95% over 10min: dual-write failing, review logs",
+    "metrics/mismatch": "Backfill mismatch rate >0.5% daily: run integrity sweep, review backfill logs",
+    "scenario-1/symptoms": "cert.s3.save.fail at 100%, cert.s3.read.fallback at 100%",
+    "scenario-1/step-1": "Verify S3 service status: check AWS Status Dashboard",
+    "scenario-1/step-2": "Flip read flag OFF (instant rollback to local-only)",
+    "scenario-1/step-3": "Keep dual-write ON (if S3 recovers, backlog will sync)",
+    "scenario-1/step-4": "Monitor local storage capacity: alert if <10% free space",
+    "scenario-1/post-1": "Wait for S3 service recovery confirmation",
+    "scenario-1/post-2": "Run backfill validator (1% sample)",
+    "scenario-1/post-3": "If mismatch rate <0.5%, flip read flag back",
+    "scenario-1/post-4": "Monitor cert.s3.read.fallback: should drop to <1% within 5 minutes",
+    "scenario-2/symptoms": "cert.s3.save.fail between 5-20%, intermittent 5xx errors",
+    "scenario-2/step-1": "Check retry configuration (should be bounded to 3 attempts)",
+    "scenario-2/step-2": "Enable verbose S3 logging (temporary)",
+    "scenario-2/step-3": "Increase fallback timeout (if network latency suspected)",
+    "scenario-2/step-4": "Do NOT disable dual-write: local fallback handles errors gracefully",
+    "scenario-2/cause-1": "Review S3 access logs (look for specific error codes)",
+    "scenario-2/cause-2": "Check IAM role permissions (s3:PutObject, s3:GetObject, s3:DeleteObject)",
+    "scenario-2/cause-3": "Validate S3 bucket lifecycle policies (no unexpected archival rules)",
+    "scenario-2/post-1": "Revert verbose logging",
+    "scenario-2/post-2": "Run backfill validator (5% sample)",
+    "scenario-3/symptoms": "Nightly backfill validator reports mismatch rate >0.5%",
+    "scenario-3/step-1": "Review mismatch details",
+    "scenario-3/step-2-single": "Single object: likely corruption during upload, re-upload",
+    "scenario-3/step-2-batch": "Multiple objects from same batch: batch upload issue, re-run backfill for that batch",
+    "scenario-3/step-2-random": "Random objects: potential S3 data corruption, contact AWS Support",
+    "scenario-3/step-3": "Re-upload mismatched objects",
+    "scenario-3/step-4": "Re-run validator (verify fix), 10% sample",
+    "scenario-3/escalation": "If mismatch rate remains >0.5% after re-upload: page SRE on-call",
+    "scenario-3/provide": "Provide: backfill report JSON, S3 access logs, application logs for timeframe",
+    "scenario-4/symptoms": "cert.s3.read.fallback between 10-30%, no S3 outage reported",
+    "scenario-4/cause-1": "S3 GET latency spike (p95 >500ms)",
+    "scenario-4/cause-2": "Network path degradation",
+    "scenario-4/cause-3": "S3 bucket in wrong region (cross-region reads)",
+    "scenario-4/diagnose-1": "Check S3 GET latency from app server",
+    "scenario-4/diagnose-2": "Verify bucket region",
+    "scenario-4/diagnose-3": "Test network path to S3 endpoint",
+    "scenario-4/mitigate-1": "If cross-region reads confirmed: migrate bucket to same region as app",
+    "scenario-4/mitigate-2": "If network path issues: review VPC routing, NAT gateway performance",
+    "scenario-4/mitigate-3": "If latency spike temporary: monitor and wait (fallback is safe)",
+    "sweep/when-outage": "After major S3 outage (>30min downtime)",
+    "sweep/when-backfill": "After backfill of >10K objects",
+    "sweep/when-quarterly": "Quarterly compliance check",
+    "sweep/step-1": "Stop writes (maintenance window)",
+    "sweep/step-2": "Run full validator (10% sample, can take 1-2 hours)",
+    "sweep/step-3": "Review results",
+    "sweep/step-4": "If PASS (mismatch <0.5%): resume",
+    "sweep/step-5": "If FAIL: collect all mismatch details, open incident ticket, page SRE + Engineering lead",
+    "contacts/sre": "SRE On-Call: #sre-oncall, PagerDuty SRE rotation",
+    "contacts/platform": "Platform Engineering: #platform-eng, direct Slack the platform lead",
+    "contacts/aws": "AWS Support: the account TAM, AWS Premium Support case",
+    "checklist/incident-log": "Update incident log (Confluence/Notion)",
+    "checklist/validator": "Run backfill validator (verify integrity)",
+    "checklist/thresholds": "Review metric thresholds (adjust if needed)",
+    "checklist/root-cause": "Document root cause + mitigation",
+    "checklist/runbook": "Update this runbook (if new scenario discovered)",
+    "checklist/post-mortem": "Post mortem (if downtime >15min or data loss occurred)",
+}
+
+
+def step_words(row: str) -> str:
+    """A row as a timeline shows it: the runbook's words, then the id."""
+    return f"{ROWS[row]} [{row}]" if row else ""
