@@ -73,4 +73,5 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,ta
 COPY deploy/demo/deltacrown /app/deltacrown
 COPY deploy/demo/loadgen /app/loadgen
 COPY deploy/demo/faultproxy /app/faultproxy
+COPY deploy/demo/receivers /app/receivers
 ENV PATH=/opt/certstorage/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH=/app FAULTPROXY_HOME=/app/faultproxy

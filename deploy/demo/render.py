@@ -1,7 +1,7 @@
 """Write what depends on timing, from values.yaml and from production's defaults: `make demo-manifests`.
 
-    generated/prometheus.yml, generated/policy.yaml, operator/config.yaml      scaled, for the demo
-    production-timing/generated/…, production-timing/operator/config.yaml      nothing scaled
+    generated/{prometheus,alertmanager}.yml, generated/policy.yaml, operator/config.yaml      scaled, for the demo
+    production-timing/generated/…, production-timing/operator/config.yaml                     nothing scaled
 
 generated/cert-s3.yml is not written here but by `make generate`.
 """
@@ -15,11 +15,16 @@ from typing import Any
 
 import yaml
 
+from certstorage.signals.timings import parse_duration
+
 HERE = Path(__file__).resolve().parent
 DEPLOY = HERE.parent
 ENROLLED = ["production"]
 
-_SECTIONS = {"scrape", "rules", "operator", "policy"}
+RECEIVERS = "http://receivers.monitoring.svc:8080"
+
+_SECTIONS = {"scrape", "rules", "alertmanager", "operator", "policy"}
+_WAITS = {"groupWait": "group_wait", "groupInterval": "group_interval", "repeatInterval": "repeat_interval"}
 _HEADER = "# Written by `make demo-manifests` from {}: change it there.\n"
 
 
@@ -39,6 +44,10 @@ def render(values: Mapping[str, Any] | None) -> dict[str, str]:
     rules = "deploy/rules/cert-s3.yml"
     files = {
         "generated/prometheus.yml": _write(_prometheus(values.get("scrape", {})), "monitoring/prometheus.yml", values),
+        "generated/alertmanager.yml": _write(
+            _alertmanager(values.get("alertmanager", {})), "deploy/alertmanager/alertmanager.yml", values
+        ),
+        "generated/certstorage.tmpl": (DEPLOY / "alertmanager" / "templates" / "certstorage.tmpl").read_text(),
         "generated/policy.yaml": _write(_policy(values.get("policy", {})), "policy.yaml", values),
         "operator/config.yaml": _write(_operator(values.get("operator", {})), "deploy/operator/config.yaml", values),
     }
@@ -75,6 +84,27 @@ def _prometheus(scrape: Mapping[str, Any]) -> dict[str, Any]:
     config = _read(HERE / "monitoring" / "prometheus.yml")
     if "interval" in scrape:
         config["global"] = {"scrape_interval": scrape["interval"], "evaluation_interval": scrape["interval"]}
+    return config
+
+
+def _alertmanager(longest: Mapping[str, Any]) -> dict[str, Any]:
+    """The shipped configuration with the demo's PagerDuty and somebody who hears the watchdog.
+
+    No route waits longer than the values say.
+    """
+    if unknown := longest.keys() - _WAITS.keys():
+        raise ValuesError(f"not known: alertmanager.{', alertmanager.'.join(sorted(unknown))}")
+    config = _read(DEPLOY / "alertmanager" / "alertmanager.yml")
+    config["global"] = {**config.get("global", {}), "pagerduty_url": f"{RECEIVERS}/v2/enqueue"}
+    (watchdog,) = (receiver for receiver in config["receivers"] if receiver["name"] == "watchdog")
+    watchdog["webhook_configs"] = [{"url": f"{RECEIVERS}/webhook"}]
+    routes = [config["route"]]
+    while routes:
+        route = routes.pop()
+        routes += route.get("routes", [])
+        for name, limit in longest.items():
+            if (wait := route.get(_WAITS[name])) is not None:
+                route[_WAITS[name]] = min(wait, limit, key=parse_duration)
     return config
 
 

@@ -73,7 +73,7 @@ OPERATOR = _from_dockerfile("localhost/certstorage-operator:dev", "operator", _P
 DEMO = _from_dockerfile(
     "localhost/certstorage-demo:dev",
     "demo",
-    tuple(f"deploy/demo/{program}" for program in ("deltacrown", "loadgen", "faultproxy")),
+    tuple(f"deploy/demo/{program}" for program in ("deltacrown", "loadgen", "faultproxy", "receivers")),
 )
 PROMETHEUS = _from_programs(
     "localhost/prometheus:v3.16.0",

@@ -9,6 +9,7 @@ import yaml
 
 from deploy.demo.deltacrown import settings as app
 from deploy.demo.loadgen import settings as load
+from tests.unit.demo.conftest import DEPLOY
 
 Documents = dict[tuple[str, str], dict[str, Any]]
 Build = Callable[[str], Documents]
@@ -117,8 +118,35 @@ def test_s3_knows_the_credentials_of_both(build: Build) -> None:
 
 
 def test_alertmanager_and_operator_share_the_nudge_token(build: Build) -> None:
-    theirs = build("demo")["Secret", "certstorage-nudge"]["stringData"]
-    assert build("demo/operator")["Secret", "certstorage-nudge"]["stringData"] == theirs
+    theirs = build("demo")["Secret", "alertmanager-secrets"]["stringData"]["nudge-token"]
+    assert build("demo/operator")["Secret", "certstorage-nudge"]["stringData"] == {"token": theirs}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_alertmanager_has_the_shipped_receivers_and_the_demos_addresses(build: Build, world: str) -> None:
+    documents = build(world)
+    shipped = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
+    config_ = yaml.safe_load(config(documents, "alertmanager-config")["alertmanager.yml"])
+    receivers = {one["name"]: one for one in config_["receivers"]}
+    assert receivers["watchdog"].pop("webhook_configs") == [{"url": "http://receivers.monitoring.svc:8080/webhook"}]
+    assert receivers == {one["name"]: one for one in shipped["receivers"]}
+    assert config_["inhibit_rules"] == shipped["inhibit_rules"]
+    assert without_waits(config_["route"]) == without_waits(shipped["route"])
+    assert (config_["route"] == shipped["route"]) is (world != "demo")
+    assert config_["global"] == {"pagerduty_url": "http://receivers.monitoring.svc:8080/v2/enqueue"}
+    templates = config(documents, "alertmanager-templates")
+    assert templates == {"certstorage.tmpl": (DEPLOY / "alertmanager/templates/certstorage.tmpl").read_text()}
+    secrets = documents["Secret", "alertmanager-secrets"]["stringData"]
+    asked = re.findall(r"/etc/alertmanager/secrets/([a-z-]+)", yaml.safe_dump(shipped))
+    assert secrets.keys() == set(asked)
+    assert {len(secrets[name]) for name in secrets if name.startswith("pagerduty")} == {32}
+
+
+def without_waits(route: dict[str, Any]) -> dict[str, Any]:
+    kept = {
+        key: value for key, value in route.items() if key not in ("group_wait", "group_interval", "repeat_interval")
+    }
+    return kept | {"routes": [without_waits(one) for one in route.get("routes", [])]}
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -46,6 +46,7 @@ def test_production_timing_has_no_policy_value_of_its_own() -> None:
     [
         ({"scrap": {}}, "scrap"),
         ({"scrape": {"timeout": "1s"}}, "scrape.timeout"),
+        ({"alertmanager": {"group_wait": "1s"}}, "alertmanager.group_wait"),
         ({"operator": {"pollSecond": 2}}, "operator.pollSecond"),
     ],
 )
