@@ -21,12 +21,12 @@ from typing import Any
 import kopf
 from kubernetes.aio.client import ApiClient, Configuration
 
-from certstorage import __version__
+from certstorage import __version__, giveback
 from certstorage.api.policy import API_VERSION, GROUP, PLURAL
 from certstorage.app import Options, serve
 from certstorage.cluster.client import LoginError
 from certstorage.cluster.jobs import LABEL_POLICY
-from certstorage.cluster.port import REQUESTS
+from certstorage.cluster.port import INCIDENTS, REQUESTS
 from certstorage.config import Config, InvalidConfigError, load
 from certstorage.logs import LogFormat, set_up
 from certstorage.runbook.decide import decide
@@ -74,8 +74,12 @@ def handlers(wakes: Wakes, login: Configuration) -> kopf.OperatorRegistry:
         wakes.policy(type, body)
 
     @kopf.on.event(GROUP, API_VERSION, REQUESTS.plural, registry=registry)
-    async def _request(body: Mapping[str, Any], **_: Any) -> None:
-        wakes.request(body)
+    async def _request(type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002
+        wakes.request(type, body)
+
+    @kopf.on.event(GROUP, API_VERSION, INCIDENTS.plural, registry=registry)
+    async def _incident(type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002
+        wakes.incident(type, body)
 
     @kopf.on.event("batch", "v1", "jobs", labels={LABEL_POLICY: kopf.PRESENT}, registry=registry)
     async def _job(body: Mapping[str, Any], **_: Any) -> None:
@@ -202,7 +206,10 @@ exit codes:
 
 def main(argv: list[str] | None = None) -> None:
     """Run and exit."""
-    given = arguments().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["give-back"]:
+        sys.exit(giveback.main(words[1:]))
+    given = arguments().parse_args(words)
     try:
         config = load(given.config, tuple(given.namespace) if given.namespace else None)
     except InvalidConfigError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from certstorage.api.policy import InvalidPolicyError, parse
 from certstorage.cluster.jobs import LABEL_POLICY
+from certstorage.cluster.port import INCIDENTS, REQUESTS, Resource
 from certstorage.registry import Key, Registry
 
 Body = Mapping[str, Any]
@@ -30,6 +31,7 @@ class Wakes:
     def __init__(self, registry: Registry, wake: Callable[[Key], None]) -> None:
         self._registry, self._wake = registry, wake
         self._seen: dict[Key, Fingerprint] = {}
+        self._papers: dict[tuple[Resource, str, str], Fingerprint] = {}
 
     def policy(self, kind: str | None, body: Body) -> None:
         """A policy was listed, added, changed or deleted; our own status writes and re-lists say nothing new."""
@@ -54,11 +56,27 @@ class Wakes:
         for other in concerned:
             self._wake(other)
 
-    def request(self, body: Body) -> None:
-        """A request was made, changed or deleted: wake the policy that it names."""
-        name = body.get("spec", {}).get("policyName")
-        if name:
-            self._wake((body["metadata"]["namespace"], name))
+    def request(self, kind: str | None, body: Body) -> None:
+        """A request was listed, made, changed or deleted: wake the policy that it names."""
+        self._paper(REQUESTS, kind, body, body.get("spec", {}).get("policyName"))
+
+    def incident(self, kind: str | None, body: Body) -> None:
+        """An incident was listed, made, written by people or deleted: wake the policy whose label it carries."""
+        self._paper(INCIDENTS, kind, body, body["metadata"].get("labels", {}).get(LABEL_POLICY))
+
+    def _paper(self, resource: Resource, kind: str | None, body: Body, policy: str | None) -> None:
+        """Our own status writes and re-lists say nothing new: they move no generation."""
+        metadata = body["metadata"]
+        paper = (resource, metadata["namespace"], metadata["name"])
+        now = (metadata.get("uid"), metadata.get("generation"), metadata.get("deletionTimestamp"))
+        if kind == "DELETED":
+            self._papers.pop(paper, None)
+        elif self._papers.get(paper) == now:
+            return
+        else:
+            self._papers[paper] = now
+        if policy:
+            self._wake((metadata["namespace"], policy))
 
     def job(self, body: Body) -> None:
         """A Job of ours changed: wake the policy in its label."""

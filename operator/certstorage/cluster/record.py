@@ -13,11 +13,20 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from certstorage.api.decision import EventWanted
-from certstorage.api.policy import API_VERSION, FIELD_MANAGER, GROUP
+from certstorage.api.policy import FIELD_MANAGER
 from certstorage.api.reading import rfc3339
 from certstorage.api.status import Status
 from certstorage.api.status_json import same, to_dict
-from certstorage.cluster.port import EVENTS, POLICIES, AlreadyExistsError, Cluster, ForbiddenError, Json, NotFoundError
+from certstorage.cluster.port import (
+    EVENTS,
+    POLICIES,
+    AlreadyExistsError,
+    Cluster,
+    ForbiddenError,
+    Json,
+    NotFoundError,
+    Resource,
+)
 
 MESSAGE_LIMIT = 1024
 """Characters that the API server takes in an Event's message."""
@@ -36,7 +45,7 @@ async def record(
     """
     old: Json = body.get("status") or {}
     for wanted in events:
-        await _tell(cluster, event(body, wanted, now, instance))
+        await tell(cluster, event(body, wanted, now, instance))
     new = to_dict(status)
     if same(old, new):
         return body
@@ -45,8 +54,8 @@ async def record(
     return await cluster.replace(POLICIES, metadata["namespace"], metadata["name"], changed, subresource="status")
 
 
-def event(body: Json, wanted: EventWanted, now: datetime, instance: str) -> Json:
-    """One Event on a policy as the API server takes it."""
+def event(body: Json, wanted: EventWanted, now: datetime, instance: str, *, about: Resource = POLICIES) -> Json:
+    """One Event on an object, by default a policy, as the API server takes it."""
     metadata = body["metadata"]
     told_over = json.dumps(body.get("status") or {}, sort_keys=True)
     seed = "\0".join((metadata["uid"], wanted.reason, told_over))
@@ -59,8 +68,8 @@ def event(body: Json, wanted: EventWanted, now: datetime, instance: str) -> Json
             "namespace": metadata["namespace"],
         },
         "involvedObject": {
-            "apiVersion": f"{GROUP}/{API_VERSION}",
-            "kind": "CertStoragePolicy",
+            "apiVersion": about.api_version,
+            "kind": about.kind,
             "namespace": metadata["namespace"],
             "name": metadata["name"],
             "uid": metadata["uid"],
@@ -79,7 +88,8 @@ def event(body: Json, wanted: EventWanted, now: datetime, instance: str) -> Json
     }
 
 
-async def _tell(cluster: Cluster, body: Json) -> None:
+async def tell(cluster: Cluster, body: Json) -> None:
+    """Create an Event; one of its name was told already."""
     try:
         await cluster.create(EVENTS, body["metadata"]["namespace"], body)
         log.info(

@@ -201,3 +201,19 @@ def test_the_role_covers_every_resource_that_the_code_names(operator: list[Json]
     named = {(one.group, one.plural) for one in vars(port).values() if isinstance(one, port.Resource)}
     allowed = {(group, name) for rule in rules(operator) for group in rule["apiGroups"] for name in rule["resources"]}
     assert named - allowed == set()
+
+
+def test_what_gives_back_is_the_operator_confined_in_the_same_way_but_never_taken_for_it(operator: list[Json]) -> None:
+    template = the(operator, "CronJob", "certstorage-give-back")["spec"]["jobTemplate"]["spec"]["template"]
+    job, pod = template["spec"], the(operator, "Deployment")["spec"]["template"]["spec"]
+    for key in ("serviceAccountName", "securityContext", "automountServiceAccountToken", "enableServiceLinks"):
+        assert job[key] == pod[key], key
+    (mine,), (its,) = job["containers"], pod["containers"]
+    assert (mine["image"], mine["securityContext"]) == (its["image"], its["securityContext"])
+    assert mine["args"][0] == "give-back"
+    assert job["volumes"] == [one for one in pod["volumes"] if one["name"] == "config"], "the same hashed name"
+    labels = template["metadata"]["labels"]
+    selected = the(operator, "Service")["spec"]["selector"]
+    assert not selected.items() <= labels.items(), (
+        "no Service, budget or network rule may take its Pods for the operator"
+    )

@@ -88,7 +88,7 @@ def test_kopf_is_told_to_leave_nothing_behind() -> None:
 def test_handlers_only_watch() -> None:
     async def build() -> None:
         registry = handlers(Wakes(Registry(), lambda _: None), Configuration())
-        assert len(registry._watching.get_all_handlers()) == 4
+        assert len(registry._watching.get_all_handlers()) == 5
         assert registry._changing.get_all_handlers() == []
         assert registry._spawning.get_all_handlers() == []
 

@@ -57,16 +57,53 @@ def test_a_deletion_wakes_and_a_new_one_of_that_name_too(wakes: Wakes, woken: li
     assert woken == [KEY] * 3
 
 
-def test_jobs_requests_and_deployments_wake_whom_they_concern(wakes: Wakes, woken: list[Key]) -> None:
+def test_jobs_and_deployments_wake_whom_they_concern(wakes: Wakes, woken: list[Key]) -> None:
     wakes.policy(None, stored())
     woken.clear()
     wakes.job({"metadata": {"namespace": NAMESPACE, "labels": {"storage.deltacrown.io/policy": POLICY}}})
     wakes.job({"metadata": {"namespace": NAMESPACE}})
-    wakes.request({"metadata": {"namespace": NAMESPACE}, "spec": {"policyName": POLICY}})
-    wakes.request({"metadata": {"namespace": NAMESPACE}})
     wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": TARGET, "resourceVersion": "5"}})
     wakes.deployment({"metadata": {"namespace": NAMESPACE, "name": "another", "resourceVersion": "5"}})
-    assert woken == [KEY] * 3
+    assert woken == [KEY] * 2
+
+
+def request(**metadata: Any) -> dict[str, Any]:
+    there = {"namespace": NAMESPACE, "name": "sweep-1", "uid": "uid-1", "generation": 1}
+    return {"metadata": {**there, **metadata}, "spec": {"policyName": POLICY}}
+
+
+def incident(**metadata: Any) -> dict[str, Any]:
+    labels = {"storage.deltacrown.io/policy": POLICY}
+    there = {"namespace": NAMESPACE, "name": "sweep-1", "uid": "uid-1", "generation": 1, "labels": labels}
+    return {"metadata": {**there, **metadata}, "spec": {}}
+
+
+@pytest.mark.parametrize("what", ["request", "incident"])
+def test_what_people_ask_and_write_wakes_and_our_own_answer_does_not(wakes: Wakes, woken: list[Key], what: str) -> None:
+    tell = getattr(wakes, what)
+    made = {"request": request, "incident": incident}[what]
+    tell("ADDED", made(resourceVersion="1"))
+    assert woken == [KEY]
+    tell("MODIFIED", made(resourceVersion="2"))
+    tell(None, made(resourceVersion="2"))
+    assert woken == [KEY], "a status, and a list after the watch was down"
+    tell("MODIFIED", made(generation=2))
+    tell("MODIFIED", made(generation=2, deletionTimestamp="2026-11-23T00:00:00Z"))
+    tell("DELETED", made(generation=2))
+    tell("ADDED", made(uid="another"))
+    assert woken == [KEY] * 5
+
+
+def test_a_request_and_an_incident_of_one_name_are_two(wakes: Wakes, woken: list[Key]) -> None:
+    wakes.request("ADDED", request())
+    wakes.incident("ADDED", incident())
+    assert woken == [KEY] * 2
+
+
+def test_what_names_no_policy_wakes_nobody(wakes: Wakes, woken: list[Key]) -> None:
+    wakes.request("ADDED", {"metadata": {"namespace": NAMESPACE, "name": "x"}})
+    wakes.incident("ADDED", incident(labels={}))
+    assert woken == []
 
 
 def test_a_version_of_a_deployment_that_a_pass_has_read_is_no_news(woken: list[Key]) -> None:
