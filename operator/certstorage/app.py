@@ -103,7 +103,7 @@ async def serve(config: Config, options: Options, decide: Decide, watch: WatchWi
                     FencedCluster(cluster, lease),
                     _signals(config, session),
                     decide,
-                    Settings(config.validator_image, config.allowed_env, options.identity),
+                    Settings(config.validator_image, config.allowed_env, options.identity, config.patience),
                     Poster(session, config.alertmanagers).post,
                     namespaces=config.namespaces,
                     telemetry=telemetry,

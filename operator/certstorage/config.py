@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
 
+from certstorage.api.patience import Patience
 from certstorage.api.reading import Fields, InvalidFieldError
 
 ALL = "all"
@@ -24,9 +26,11 @@ KEYS = frozenset(
         "pollSeconds",
         "maxConcurrentRollouts",
         "maxConcurrentSweeps",
+        "patience",
         "validatorImage",
     }
 )
+PATIENCE_KEYS = frozenset({"firstBreathSeconds", "lingerSeconds", "coolDownSeconds"})
 SERVER_KEYS = frozenset({"url", "prefix", "caFile", "bearerTokenFile", "username", "passwordFile"})
 
 
@@ -58,6 +62,7 @@ class Config:
     poll_seconds: int = 5
     max_concurrent_rollouts: int = 10
     max_concurrent_sweeps: int = 1
+    patience: Patience = field(default_factory=Patience)
 
 
 def load(path: Path, namespaces: tuple[str, ...] | None = None) -> Config:
@@ -104,6 +109,21 @@ def parse(raw: Mapping[str, object], path: str = "config") -> Config:
         poll_seconds=fields.number("pollSeconds", 5, least=1),
         max_concurrent_rollouts=fields.number("maxConcurrentRollouts", 10, least=1),
         max_concurrent_sweeps=fields.number("maxConcurrentSweeps", 1, least=1),
+        patience=_patience(fields.table("patience")),
+    )
+
+
+def _patience(fields: Fields) -> Patience:
+    _known(fields.raw, PATIENCE_KEYS, fields.path)
+    usual = Patience()
+
+    def seconds(key: str, default: timedelta) -> timedelta:
+        return timedelta(seconds=fields.number(key, int(default.total_seconds()), least=1))
+
+    return Patience(
+        first_breath=seconds("firstBreathSeconds", usual.first_breath),
+        linger=seconds("lingerSeconds", usual.linger),
+        cool_down=seconds("coolDownSeconds", usual.cool_down),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from certstorage.api.decision import Decision
 from certstorage.api.observed import Observation
+from certstorage.api.patience import Patience
 from certstorage.api.policy import Policy
 from certstorage.api.signals import SignalSet
 from certstorage.api.status import Status
@@ -61,3 +62,4 @@ class Settings:
     validator_image: str
     allowed_env: frozenset[str]
     instance: str
+    patience: Patience = field(default_factory=Patience)

@@ -211,6 +211,7 @@ class Reconciler:
             token=self.token(),
             image=self.settings.validator_image,
             neighbours=self.registry.neighbours(policy),
+            patience=self.settings.patience,
             problems=self._not_allowed(policy),
         )
 

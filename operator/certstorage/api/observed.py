@@ -10,6 +10,7 @@ from enum import StrEnum
 from certstorage.api.env import EnvVar
 from certstorage.api.hold import Hold
 from certstorage.api.incidents import IncidentSeen
+from certstorage.api.patience import Patience
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import Receipt
 from certstorage.api.requests import RequestSeen
@@ -222,6 +223,7 @@ class Observation:
     claim_users: tuple[ClaimUser, ...] = ()
     schedules: Schedules = Schedules()
     fleet: Fleet = Fleet()
+    patience: Patience = field(default_factory=Patience)
     neighbours: Neighbours = Neighbours()
     problems: tuple[Problem, ...] = ()
     """Findings outside the target: permissions, the allow-list."""

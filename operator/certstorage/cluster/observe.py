@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from certstorage.api.observed import ClaimUser, Fleet, Neighbours, Observation, Problem, Scaler, Target
+from certstorage.api.patience import Patience
 from certstorage.api.policy import FINALIZER, Policy
 from certstorage.api.requests import RequestSeen, RequestType
 from certstorage.cluster.jobs import Disk, disk_of
@@ -37,6 +38,7 @@ class Given:
     image: str
     neighbours: Neighbours = field(default_factory=Neighbours)
     fleet: Fleet = field(default_factory=Fleet)
+    patience: Patience = field(default_factory=Patience)
     problems: tuple[Problem, ...] = ()
 
 
@@ -97,6 +99,7 @@ def _base(body: Json, given: Given, target: Target | Problem) -> Observation:
     return Observation(
         target=target,
         fleet=given.fleet,
+        patience=given.patience,
         neighbours=given.neighbours,
         problems=given.problems,
         deleting=bool(body["metadata"].get("deletionTimestamp")),

@@ -28,7 +28,7 @@ from certstorage.runbook.errands import Errand, Progress, bound, follow
 from certstorage.runbook.milder import LOOK_AGAIN, looked_into, of_errand, over, quiet_since, recorded, told
 from certstorage.runbook.threads import Thread, opened, stated, thread
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
-from certstorage.runbook.watch import COOL_DOWN, Sight, look, looked_again
+from certstorage.runbook.watch import Sight, look, looked_again
 
 MOST_VALIDATIONS = 3
 """Inconclusive validations after a degradation before people are asked to look."""
@@ -55,7 +55,7 @@ def degradation(context: Context) -> Wants:
     if sight is Sight.IGNORED:
         return _became_outage(context, found, share)
     quiet = quiet_since(context, found, signal, sight)
-    if found.step is Step.VALIDATING or (quiet is not None and context.now >= quiet + COOL_DOWN):
+    if found.step is Step.VALIDATING or (quiet is not None and context.now >= quiet + context.seen.patience.cool_down):
         return _validate(context, found, share, sight)
     return _goes_on(context, found, share, signal)
 

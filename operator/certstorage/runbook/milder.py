@@ -26,7 +26,7 @@ from certstorage.runbook.contacts import SEVERITY, incident_command
 from certstorage.runbook.errands import Errand, bound, follow
 from certstorage.runbook.threads import Thread, opened, stated, thread
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
-from certstorage.runbook.watch import COOL_DOWN, Sight, look, looked_again
+from certstorage.runbook.watch import Sight, look, looked_again
 
 LOOK_AGAIN = timedelta(seconds=30)
 FINDINGS_SECONDS = 600
@@ -77,8 +77,8 @@ def mild(context: Context, kind: Milder) -> Wants:
     if sight is Sight.IGNORED:
         return over(context, found, kind.row, "it became an outage, which goes on as an incident of its own")
     quiet = quiet_since(context, found, signal, sight)
-    if quiet is not None and context.now >= quiet + COOL_DOWN:
-        return over(context, found, kind.row, f"{kind.signal.value} has been clear for five minutes")
+    if quiet is not None and context.now >= quiet + context.seen.patience.cool_down:
+        return over(context, found, kind.row, f"{kind.signal.value} has been clear since {quiet:%H:%M:%S} UTC")
     return _goes_on(context, kind, found, signal, quiet)
 
 

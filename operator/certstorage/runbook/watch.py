@@ -15,15 +15,6 @@ from certstorage.api.signals import Signal, Verdict
 from certstorage.runbook.recovery import outage_fires
 from certstorage.runbook.wants import Context
 
-FIRST_BREATH = timedelta(minutes=2)
-"""A new signal may be an outage's beginning for this long: the outage alert needs 75 s plus scrape and evaluation."""
-
-LINGER = timedelta(minutes=12)
-"""What began before the end of an outage may fire on for this long after it: a ten-minute window and its evaluation."""
-
-COOL_DOWN = timedelta(minutes=5)
-"""A signal must stay clear for this long before its scenario counts as over."""
-
 
 class Sight(StrEnum):
     """What a signal is worth now."""
@@ -49,18 +40,18 @@ def look(context: Context, signal: Signal) -> Sight:
     since, now = signal.since or context.now, context.now
     ended = outage_ended(context)
     if ended is not None and since <= ended:
-        since = ended + LINGER
+        since = ended + context.seen.patience.linger
         if now < since:
             return Sight.IGNORED
-    return Sight.BREATH if now < since + FIRST_BREATH else Sight.REAL
+    return Sight.BREATH if now < since + context.seen.patience.first_breath else Sight.REAL
 
 
 def looked_again(context: Context, signal: Signal) -> datetime:
     """When a signal that is ignored or new is worth another look (UTC)."""
     since, ended = signal.since or context.now, outage_ended(context)
     if ended is not None and since <= ended:
-        since = ended + LINGER
-    return max(since + FIRST_BREATH, context.now + timedelta(seconds=1))
+        since = ended + context.seen.patience.linger
+    return max(since + context.seen.patience.first_breath, context.now + timedelta(seconds=1))
 
 
 def outage_ended(context: Context) -> datetime | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from certstorage.api.patience import Patience
 from certstorage.api.reading import InvalidFieldError
 from certstorage.config import Config, InvalidConfigError, PrometheusServer, load, parse
 
@@ -26,6 +29,12 @@ def test_the_shipped_file() -> None:
 
 def test_the_least_that_is_needed() -> None:
     assert parse(LEAST) == Config({"default": PrometheusServer("http://p:9090")}, "v:1")
+
+
+def test_patience() -> None:
+    assert load(SHIPPED).patience == Patience()
+    shorter = parse({**LEAST, "patience": {"coolDownSeconds": 20}}).patience
+    assert shorter == replace(Patience(), cool_down=timedelta(seconds=20))
 
 
 def test_all_namespaces() -> None:
@@ -52,6 +61,8 @@ def test_all_namespaces() -> None:
         ({"pollSeconds": "5"}, "pollSeconds"),
         ({"allowedEnv": "X"}, "allowedEnv: expected a list"),
         ({"alertmanager": ["ftp://x"]}, "alertmanager: expected a URL"),
+        ({"patience": {"coolDown": 1}}, "patience: unknown coolDown"),
+        ({"patience": {"lingerSeconds": 0}}, "patience.lingerSeconds: expected a whole number, 1 or more"),
         ({"enrolledNamespaces": "production"}, "enrolledNamespaces: expected a list"),
     ],
 )
@@ -78,5 +89,5 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, text: str | None, told: str)
 def test_every_key_is_explained_in_the_shipped_file() -> None:
     assert set(yaml.safe_load(SHIPPED.read_text())) <= {
         "prometheus", "alertmanager", "allowedEnv", "enrolledNamespaces", "pollSeconds", "maxConcurrentRollouts",
-        "maxConcurrentSweeps", "validatorImage",
+        "maxConcurrentSweeps", "patience", "validatorImage",
     }  # fmt: skip
