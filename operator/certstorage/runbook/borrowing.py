@@ -134,7 +134,7 @@ def debugged_at(context: Context) -> datetime | None:
 
 
 def keep(context: Context, share: DegradationHold, findings: tuple[IncidentFinding, ...]) -> Loan:
-    """Hold on to what is borrowed; somebody else's writes are undone once, then they are theirs."""
+    """Hold on to what is borrowed; somebody else's write is undone once, and it is their value that goes back."""
     taken = {
         name: context.target.env.get(name, ABSENT)
         for name, value in share.written.items()
@@ -146,7 +146,8 @@ def keep(context: Context, share: DegradationHold, findings: tuple[IncidentFindi
     names = ", ".join(sorted(taken))
     if not share.reverts:
         text = f"{writer} wrote {names} while it was borrowed: it is written once more"
-        held = replace(share, reverts=1, reverted_by=writer)
+        theirs = {name: found.value for name, found in taken.items()}
+        held = replace(share, reverts=1, reverted_by=writer, before={**share.before, **theirs})
         env = {name: share.written[name] for name in taken}
         return Loan(held, env=env, finding=Finding(Reason.FOREIGN_WRITER, text), foreign=True)
     left = {name: value for name, value in share.written.items() if name not in taken}

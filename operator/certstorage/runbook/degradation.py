@@ -28,7 +28,7 @@ from certstorage.runbook.errands import Errand, Progress, bound, follow
 from certstorage.runbook.milder import LOOK_AGAIN, looked_into, of_errand, over, quiet_since, recorded, told
 from certstorage.runbook.threads import Thread, opened, stated, thread
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
-from certstorage.runbook.watch import Sight, look, looked_again
+from certstorage.runbook.watch import Sight, in_outage, look, looked_again
 
 MOST_VALIDATIONS = 3
 """Inconclusive validations after a degradation before people are asked to look."""
@@ -52,7 +52,7 @@ def degradation(context: Context) -> Wants:
             text = f"{told(signal)}; spec.mode is Observe, so nothing is done about it"
             return Wants(finding=Finding(Reason.MODE_OBSERVE, text), look_again_at=context.now + LOOK_AGAIN)
         found = opened(context, Scenario.DEGRADATION)
-    if sight is Sight.IGNORED:
+    if sight is Sight.IGNORED or in_outage(context):
         return _became_outage(context, found, share)
     quiet = quiet_since(context, found, signal, sight)
     if found.step is Step.VALIDATING or (quiet is not None and context.now >= quiet + context.seen.patience.cool_down):
@@ -110,7 +110,7 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
         job=errand.job if errand is not None and at_work else None,
         marks={
             "quietSince": quiet_since(context, found, signal, look(context, signal)),
-            "debugAt": context.now if borrowed else found.mark("debugAt"),
+            "debugAt": context.now if borrowed else found.mark("debugAt") or debugged_at(context),
         },
     )
     wants = Wants(

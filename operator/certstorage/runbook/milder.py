@@ -26,7 +26,7 @@ from certstorage.runbook.contacts import SEVERITY, incident_command
 from certstorage.runbook.errands import Errand, bound, follow
 from certstorage.runbook.threads import Thread, opened, stated, thread
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
-from certstorage.runbook.watch import Sight, look, looked_again
+from certstorage.runbook.watch import Sight, in_outage, look, looked_again
 
 LOOK_AGAIN = timedelta(seconds=30)
 FINDINGS_SECONDS = 600
@@ -74,7 +74,7 @@ def mild(context: Context, kind: Milder) -> Wants:
             text = f"{told(signal)}; spec.mode is Observe, so nothing is looked into"
             return Wants(finding=Finding(Reason.MODE_OBSERVE, text), look_again_at=context.now + LOOK_AGAIN)
         found = opened(context, kind.scenario)
-    if sight is Sight.IGNORED:
+    if sight is Sight.IGNORED or (in_outage(context) and not kind.in_outage):
         return over(context, found, kind.row, "it became an outage, which goes on as an incident of its own")
     quiet = quiet_since(context, found, signal, sight)
     if quiet is not None and context.now >= quiet + context.seen.patience.cool_down:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from certstorage.api.alerts import Severity
 from certstorage.api.conditions import Condition, ConditionStatus, ConditionType, set_condition
 from certstorage.api.decision import EventType, EventWanted
 from certstorage.api.hold import Hold
@@ -77,8 +78,13 @@ class Report:
 
     @cached_property
     def asks(self) -> tuple[Ask, ...]:
-        """What people are asked; being blind for long is one more thing. A stopped application has no signals."""
+        """What people are asked, what pages first; being blind for long is one more thing.
+
+        A stopped application has no signals, so a sweep is not being blind.
+        """
         asks = tuple(ask for one in self.wants for ask in one.asks)
+        if len(asks) > 1:
+            asks = tuple(sorted(asks, key=lambda ask: ask.severity is not Severity.CRITICAL))
         signals = self.seen.signals
         if signals.trusted or (self.hold is not None and self.hold.sweep is not None):
             return asks

@@ -35,7 +35,7 @@ def look(context: Context, signal: Signal) -> Sight:
         return Sight.QUIET
     if signal.verdict is not Verdict.FIRING:
         return Sight.UNSURE
-    if context.reads_held or outage_fires(context.seen.signals):
+    if in_outage(context):
         return Sight.IGNORED
     since, now = signal.since or context.now, context.now
     ended = outage_ended(context)
@@ -44,6 +44,11 @@ def look(context: Context, signal: Signal) -> Sight:
         if now < since:
             return Sight.IGNORED
     return Sight.BREATH if now < since + context.seen.patience.first_breath else Sight.REAL
+
+
+def in_outage(context: Context) -> bool:
+    """Whether an outage is in force or held: it goes before every milder scenario."""
+    return context.reads_held or outage_fires(context.seen.signals)
 
 
 def looked_again(context: Context, signal: Signal) -> datetime:

@@ -5,23 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from certstorage.api.decision import Decision, EventWanted
+from certstorage.api.decision import Decision, EventWanted, JobWanted
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import Hold
+from certstorage.api.incident_json import read_incident, to_dict
+from certstorage.api.incidents import IncidentSeen, IncidentWanted
 from certstorage.api.observed import (
+    ClaimUser,
+    Client,
+    FireTimes,
+    Fleet,
     JobPhase,
     JobSeen,
     Neighbours,
     Observation,
     Pods,
     Problem,
+    Scaler,
+    Schedules,
     Target,
 )
 from certstorage.api.policy import Policy, parse
 from certstorage.api.receipt import Receipt, ReceiptVerdict
-from certstorage.api.requests import RequestSeen
+from certstorage.api.requests import RequestSeen, RequestStatus, RequestType
+from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
 from certstorage.api.status import Status
+from certstorage.api.status_json import from_dict
+from certstorage.api.status_json import to_dict as status_to_dict
 from certstorage.runbook.decide import decide
 
 START = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
@@ -76,6 +87,15 @@ class World:
     signals: SignalSet = field(default_factory=healthy)
     jobs: dict[str, JobSeen] = field(default_factory=dict)
     requests: tuple[RequestSeen, ...] = ()
+    incidents: dict[str, IncidentSeen] = field(default_factory=dict)
+    scalers: tuple[Scaler, ...] = ()
+    claim_users: tuple[ClaimUser, ...] = ()
+    validation: FireTimes = field(default_factory=FireTimes)
+    window: FireTimes = field(default_factory=FireTimes)
+    fleet: Fleet = field(default_factory=Fleet)
+    client: Client = field(default_factory=Client)
+    blind: tuple[Problem, ...] = ()
+    terminating: int = 0
     neighbours: Neighbours = field(default_factory=Neighbours)
     deleting: bool = False
     finalizer: bool = False
@@ -84,6 +104,8 @@ class World:
     writes: list[dict[str, str | None]] = field(default_factory=list)
     events: list[EventWanted] = field(default_factory=list)
     last: Decision | None = None
+    wanted: dict[str, JobWanted] = field(default_factory=dict)
+    """The Jobs that were made, as they were wanted."""
 
     def read_is(self, state: FlagState) -> bool:
         """Whether the template's read flag is in this state."""
@@ -109,13 +131,22 @@ class World:
             hold=self.hold,
             owns_fields=self.owns,
             problems=self.problems,
+            client=self.client,
         )
         return Observation(
             target=self.target or replace(target, **self.target_changes),  # type: ignore[arg-type]
-            pods=Pods(local=self.replicas if local else 0, s3=0 if local else self.replicas),
+            pods=Pods(
+                local=self.replicas if local else 0, s3=0 if local else self.replicas, terminating=self.terminating
+            ),
             signals=self.signals,
             jobs=tuple(self.jobs.values()),
             requests=self.requests,
+            incidents=tuple(self.incidents.values()),
+            scalers=self.scalers,
+            claim_users=self.claim_users,
+            schedules=Schedules(self.validation, self.window),
+            fleet=self.fleet,
+            blind=self.blind,
             neighbours=self.neighbours,
             deleting=self.deleting,
             has_finalizer=self.finalizer,
@@ -134,7 +165,8 @@ class World:
         """Passes without time until nothing more is written."""
         for _ in range(limit):
             decision = self.step()
-            if decision.patch is None and not decision.release and not decision.stop_jobs:
+            quiet = not (decision.jobs or decision.requests or decision.answers or decision.incidents)
+            if decision.patch is None and not decision.release and not decision.stop_jobs and quiet:
                 return decision
         raise AssertionError("the operator does not settle")
 
@@ -149,7 +181,8 @@ class World:
                     self.env.pop(name, None)
                 else:
                     self.env[name] = EnvVar.literal(value, ME)
-            self.generation += bool(patch.env)
+            self.generation += bool(patch.env) or patch.replicas is not None
+            self.replicas = self.replicas if patch.replicas is None else patch.replicas
             self.hold = patch.hold
             self.owns = True
         if decision.release:
@@ -158,10 +191,46 @@ class World:
             self.jobs.pop(stopped.name, None)
         for job in decision.jobs:
             seen = JobSeen(job.name, f"uid-{job.name}", job.kind, job.incident, job.attempt, JobPhase.RUNNING, self.now)
-            self.jobs.setdefault(job.name, seen)
+            self.jobs.setdefault(job.name, replace(seen, nonce=job.nonce))
+            self.wanted[job.name] = job
+        self._papers(decision)
         self.finalizer = decision.finalizer
-        self.status = decision.status
+        # as it is stored and read back; the signals are told and never read
+        self.status = replace(from_dict(status_to_dict(decision.status)), signals=decision.status.signals)
         self.events.extend(decision.events)
+
+    def _papers(self, decision: Decision) -> None:
+        """Requests and incidents as the API server would keep them."""
+        for wanted in decision.requests:
+            if all(one.name != wanted.name for one in self.requests):
+                seen = RequestSeen(
+                    wanted.name, f"uid-{wanted.name}", wanted.kind, self.now, "", wanted.trigger, wanted.why
+                )
+                self.requests = (*self.requests, replace(seen, ttl_seconds=wanted.ttl_seconds))
+        answers = {one.uid: one.status for one in decision.answers}
+        self.requests = tuple(replace(one, status=answers.get(one.uid, one.status)) for one in self.requests)
+        for incident in decision.incidents:
+            self.incidents[incident.name] = self._stored(incident)
+
+    def _stored(self, wanted: IncidentWanted) -> IncidentSeen:
+        old = self.incidents.get(wanted.name)
+        status = to_dict(wanted.status, self.policy, "deployment-1")
+        read = read_incident({"metadata": {"name": wanted.name, "uid": f"uid-{wanted.name}"}, "status": status})
+        return read if old is None else replace(read, notes=old.notes, generation=old.generation)
+
+    def ask(self, kind: RequestType, name: str = "ask", **fields: object) -> None:
+        """Somebody creates a request now."""
+        seen = RequestSeen(name, f"uid-{name}", kind, self.now, by="jane@example.com")
+        self.requests = (*self.requests, replace(seen, **fields))  # type: ignore[arg-type]
+
+    def answer_of(self, name: str) -> RequestStatus:
+        """What became of a request."""
+        return next(one.status for one in self.requests if one.name == name)
+
+    def incident(self, scenario: Scenario) -> IncidentSeen:
+        """The newest incident of a scenario."""
+        found = [one for one in self.incidents.values() if one.status is not None and one.status.scenario is scenario]
+        return max(found, key=lambda one: one.name)
 
     def job(self) -> JobSeen:
         """The newest Job."""
@@ -169,11 +238,10 @@ class World:
 
     def finish(self, verdict: ReceiptVerdict = ReceiptVerdict.PASSED, **changes: object) -> None:
         """The newest Job ends with this receipt, honestly made unless `changes` say otherwise."""
-        assert self.hold is not None
         job = self.job()
         receipt = Receipt(
-            command="recover",
-            nonce=self.hold.nonce,
+            command={"Recovery": "recover", "Repair": "repair", "Findings": "probe"}.get(job.kind, "check"),
+            nonce=job.nonce,
             inputs_hash="inputs",
             verdict=verdict,
             detail="",
