@@ -62,6 +62,17 @@ def _server(name: str, server: PrometheusServer) -> Server:
     )
 
 
+def _settings(config: Config, options: Options) -> Settings:
+    return Settings(
+        validator_image=config.validator_image,
+        allowed_env=config.allowed_env,
+        instance=options.identity,
+        max_rollouts=config.max_concurrent_rollouts,
+        max_sweeps=config.max_concurrent_sweeps,
+        patience=config.patience,
+    )
+
+
 def _signals(config: Config, session: ClientSession) -> MakeSource:
     def make(registry: Registry, wake: Callable[[Key], None], polled: Callable[[], None]) -> SignalSource:
         servers = {name: _server(name, server) for name, server in config.prometheus.items()}
@@ -103,7 +114,7 @@ async def serve(config: Config, options: Options, decide: Decide, watch: WatchWi
                     FencedCluster(cluster, lease),
                     _signals(config, session),
                     decide,
-                    Settings(config.validator_image, config.allowed_env, options.identity, config.patience),
+                    _settings(config, options),
                     Poster(session, config.alertmanagers).post,
                     namespaces=config.namespaces,
                     telemetry=telemetry,

@@ -57,9 +57,11 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the configuration says to passes. `instance` names this process in Events."""
+    """What the configuration says to passes. `instance` names this process in Events; caps are across policies."""
 
     validator_image: str
     allowed_env: frozenset[str]
     instance: str
     patience: Patience = field(default_factory=Patience)
+    max_rollouts: int = 10
+    max_sweeps: int = 1

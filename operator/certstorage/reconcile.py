@@ -38,6 +38,7 @@ from certstorage.cluster.port import (
 )
 from certstorage.cluster.record import record
 from certstorage.cluster.together import Together
+from certstorage.fleet import Roster
 from certstorage.ports import Decide, Settings, SignalSource, Witness
 from certstorage.registry import Key, Registry
 from certstorage.workqueue import Outcome
@@ -84,6 +85,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self._begun = self.clock()
         self._together = Together(self.cluster)
+        self._roster = Roster(self.settings.max_rollouts, self.settings.max_sweeps)
         self._lessons: dict[Key, Lesson] = {}
         self._flipped: dict[PolicyUID, Decision] = {}
         """Decisions whose flip is written and which are told by the next pass; a crash loses only the words."""
@@ -132,6 +134,7 @@ class Reconciler:
             return Outcome(again_seconds=0.0)
         snapshot = self._taught(await observe(self.cluster, self._together, policy, body, self._given(policy)), lesson)
         decision = self._decide(snapshot)
+        self._roster.note(snapshot, decision)
         if _attempt_unseen(snapshot) and not _goes_local(decision, policy):
             raise ForbiddenError(f"an attempt is open and cannot be seen: {snapshot.seen.blind[0].message}")
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
@@ -199,7 +202,8 @@ class Reconciler:
 
     def _decide(self, snapshot: Snapshot) -> Decision:
         before = from_dict(snapshot.body.get("status") or {})
-        return self.decide(snapshot.policy, snapshot.seen, before, snapshot.now)
+        seen = replace(snapshot.seen, fleet=self._roster.others(snapshot.policy.key))
+        return self.decide(snapshot.policy, seen, before, snapshot.now)
 
     async def _record(self, body: Json, decision: Decision) -> Json:
         now, instance = self.clock(), self.settings.instance
@@ -280,6 +284,7 @@ class Reconciler:
         self.board.leave(key, self.clock())
         self.witness.forget(key)
         self._lessons.pop(key, None)
+        self._roster.forget(key)
         self._free.discard(key)
         for one in [one for one in self._refused_since if one[0] == key]:
             del self._refused_since[one]

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from certstorage.api.decision import Decision
@@ -17,9 +17,10 @@ from certstorage.api.reading import rfc3339_milli
 from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
 from certstorage.board import AlertBoard
 from certstorage.cluster.act import Acted
+from certstorage.cluster.jobs import LABEL_KIND
 from certstorage.cluster.jobseen import nonce_of
 from certstorage.cluster.observe import Snapshot
-from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, Json
+from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, INCIDENTS, JOBS, POLICIES, REQUESTS, Json
 from certstorage.ports import Settings
 from certstorage.reconcile import Reconciler
 from certstorage.registry import Key, Registry
@@ -97,6 +98,13 @@ def healthy(**verdicts: Verdict) -> SignalSet:
     chosen = dict.fromkeys(SignalName, Verdict.CLEAR_PROVEN) | {SignalName[k]: v for k, v in verdicts.items()}
     signals = {name: Signal(name, verdict) for name, verdict in chosen.items()}
     return SignalSet(signals=signals, trusted=True, message="", polled_at=START)
+
+
+def firing(name: SignalName, since: datetime = START, value: float = 0.1) -> SignalSet:
+    """One signal of a healthy system fires."""
+    found = healthy()
+    signal = Signal(name, Verdict.FIRING, value=value, since=since)
+    return replace(found, signals={**found.signals, name: signal})
 
 
 def outage() -> SignalSet:
@@ -230,8 +238,27 @@ class Scene:
     def events(self) -> list[str]:
         return [one["reason"] for one in self.cluster.every(EVENTS)]
 
-    def jobs(self) -> list[Json]:
-        return self.cluster.every(JOBS)
+    def jobs(self, kind: str = "") -> list[Json]:
+        """The validator Jobs, or those of one kind, oldest first."""
+        every = [one for one in self.cluster.every(JOBS) if kind in ("", one["metadata"]["labels"][LABEL_KIND])]
+        return sorted(every, key=lambda one: int(one["metadata"]["uid"].rpartition("-")[2]))
+
+    def request(self, name: str) -> Json:
+        """The status of a request."""
+        found: Json = self.cluster.stored(REQUESTS, NAMESPACE, name).get("status") or {}
+        return found
+
+    def incidents(self, scenario: str = "") -> list[Json]:
+        """The statuses of all incidents, or of those of one scenario, by name."""
+        every = [one.get("status") or {} for one in self.cluster.every(INCIDENTS)]
+        return [one for one in every if scenario in ("", one.get("scenario"))]
+
+    def told(self) -> dict[str, str]:
+        """The alerts in force: name and scenario, and what is asked."""
+        return {
+            f"{one.name}/{one.labels.get('scenario', '')}": one.annotations.get("summary", "")
+            for one in self.operator.board.alerts(self.cluster.now)
+        }
 
     # --- what happens
 
@@ -242,7 +269,7 @@ class Scene:
         now = self.cluster.now
         receipt = {
             "schema": "certstorage/receipt/v1",
-            "command": "recover",
+            "command": job["spec"]["template"]["spec"]["containers"][0]["args"][0],
             "nonce": nonce_of(job),
             "inputsHash": env["CERT_RECEIPT_INPUTS_HASH"],
             "verdict": verdict,
@@ -260,6 +287,19 @@ class Scene:
         }
         code = {"PASS": 0, "FAIL": 1}.get(verdict, 2)
         self.cluster.finish_job(NAMESPACE, job["metadata"]["name"], message=json.dumps(receipt), exit_code=code)
+
+    def ask(self, name: str, kind: str, **spec: Any) -> None:
+        """A person makes a request."""
+        body = {
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {"policyName": POLICY, "type": kind, "reason": "to see", "requestedBy": "ann", **spec},
+        }
+        self.cluster.add(REQUESTS, body)
+
+    def approve(self, request: str, decision: str = "Approve") -> None:
+        """A person answers what a request waits for."""
+        answers = {"requestName": request, "planHash": self.request(request)["planHash"], "decision": decision}
+        self.ask(f"{request}-answer", "Approval", approves=answers)
 
     async def fall(self) -> None:
         """S3 goes down; reads are local on every Pod, the alert resolves."""

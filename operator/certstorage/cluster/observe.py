@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
-from certstorage.api.observed import ClaimUser, Fleet, Neighbours, Observation, Problem, Scaler, Target
+from certstorage.api.observed import ClaimUser, Neighbours, Observation, Problem, Scaler, Target
 from certstorage.api.patience import Patience
 from certstorage.api.policy import FINALIZER, Policy
 from certstorage.api.requests import RequestSeen, RequestType
@@ -37,7 +37,6 @@ class Given:
     token: str
     image: str
     neighbours: Neighbours = field(default_factory=Neighbours)
-    fleet: Fleet = field(default_factory=Fleet)
     patience: Patience = field(default_factory=Patience)
     problems: tuple[Problem, ...] = ()
 
@@ -98,7 +97,6 @@ def glance(policy: Policy, body: Json, deployment: Json, given: Given) -> Snapsh
 def _base(body: Json, given: Given, target: Target | Problem) -> Observation:
     return Observation(
         target=target,
-        fleet=given.fleet,
         patience=given.patience,
         neighbours=given.neighbours,
         problems=given.problems,
