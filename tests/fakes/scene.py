@@ -240,7 +240,9 @@ class Scene:
 
     def jobs(self, kind: str = "") -> list[Json]:
         """The validator Jobs, or those of one kind, oldest first."""
-        every = [one for one in self.cluster.every(JOBS) if kind in ("", one["metadata"]["labels"][LABEL_KIND])]
+        every = self.cluster.every(JOBS)
+        if kind:
+            every = [one for one in every if one["metadata"].get("labels", {}).get(LABEL_KIND) == kind]
         return sorted(every, key=lambda one: int(one["metadata"]["uid"].rpartition("-")[2]))
 
     def request(self, name: str) -> Json:
