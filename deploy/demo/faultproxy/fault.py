@@ -39,9 +39,11 @@ class Mode(StrEnum):
     """So many percent of the requests, drawn by chance, are answered with SlowDown, the others pass."""
     FAILING = "failing"
     """Exactly so many percent of the operations fail, each with all its attempts, evenly spread; the others pass."""
+    LOST = "lost"
+    """The same, but S3 does what was asked, and only its answer is lost: both copies stay equal."""
 
 
-_LARGEST = {Mode.DELAY: 600_000, Mode.PARTIAL: 100, Mode.FAILING: 100}
+_LARGEST = {Mode.DELAY: 600_000, Mode.PARTIAL: 100, Mode.FAILING: 100, Mode.LOST: 100}
 
 
 class FaultError(ValueError):
@@ -50,7 +52,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """A mode and, for `delay`, `partial` and `failing`, its number (milliseconds, percent)."""
+    """A mode and, for `delay` and those that have a share, its number (milliseconds, percent)."""
 
     mode: Mode = Mode.PASS
     number: int = 0

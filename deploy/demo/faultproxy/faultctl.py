@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     setting = commands.add_parser("set", help="put a fault in force")
     setting.add_argument(
         "fault",
-        help="pass, reset, error503, denied, blackhole, delay=<milliseconds>, partial=<percent>, failing=<percent>; "
+        help="pass, reset, error503, denied, blackhole, delay=<milliseconds>, partial=<percent>, failing=<percent>, "
+        "lost=<percent>; "
         "by operation: put:failing=12,get:delay=700",
     )
     given = parser.parse_args(arguments)

@@ -135,6 +135,17 @@ async def test_so_many_saves_fail_and_reads_and_deletes_do_not(house: House) -> 
     assert "delete_fail" not in counted
 
 
+async def test_a_lost_answer_is_a_failure_that_leaves_both_copies_equal(house: House) -> None:
+    app = await house.start()
+    await house.world.switch("put:lost=50")
+    async with aiohttp.ClientSession() as client:
+        for number in range(6):
+            assert (await client.put(f"{app.url}/certificates/cert-{number}.pdf", data=NEW)).status == 204
+    assert (await app.counted())["save_fail"] == 3
+    assert len(house.local()) == 6
+    assert house.local() == house.remote()
+
+
 async def test_deletes_that_are_denied_fail_at_once_and_leave_the_object(house: House) -> None:
     house.store("a.pdf", OLD)
     app = await house.start()

@@ -17,6 +17,7 @@ from deploy.demo.faultproxy.fault import Fault, FaultError, Mode, Op, Treatment,
         ("partial=40", Treatment(Mode.PARTIAL, 40)),
         ("partial=0", Treatment(Mode.PARTIAL, 0)),
         ("failing=12", Treatment(Mode.FAILING, 12)),
+        ("lost=12", Treatment(Mode.LOST, 12)),
     ],
 )
 def test_a_fault_of_everything_reads_as_it_is_written(text: str, treatment: Treatment) -> None:
