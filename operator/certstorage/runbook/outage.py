@@ -58,7 +58,6 @@ def _not_held(context: Context) -> Wants:
     off = read_flag(context) is FlagState.FALSE
     idle = Wants(
         finding=Finding(Reason.READS_FROM_S3, "reads come from S3"),
-        hold=context.hold,
         desired=ReadsFrom.LOCAL if off else ReadsFrom.S3,
         look_again_at=now + IDLE_LOOK_AGAIN,
     )

@@ -46,8 +46,10 @@ def under_way(context: Context) -> Wants:
         text = "somebody scaled the Deployment up during the sweep: writes went on, so nothing is proven"
         return _ended(context, hold, share, Finding(Reason.SWEEP_INTERRUPTED, text))
     if context.policy.spec.mode is not Mode.ENFORCE:
-        text = f"spec.mode became {context.policy.spec.mode} during the sweep: replicas are given back"
-        return _ended(context, hold, share, Finding(Reason.MODE_OBSERVE, text))
+        mode = context.policy.spec.mode
+        text = f"spec.mode became {mode} during the sweep: replicas are given back"
+        reason = Reason.MODE_OBSERVE if mode is Mode.OBSERVE else Reason.MODE_PROTECT_ONLY
+        return _ended(context, hold, share, Finding(reason, text))
     if now >= hold.restore_by:
         text = f"the sweep was not done by {hold.restore_by:%H:%M:%S} UTC: replicas are given back"
         return _ended(context, hold, share, Finding(Reason.SWEEP_OVERDUE, text))
