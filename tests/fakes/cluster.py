@@ -272,6 +272,14 @@ class FakeCluster:
         }
         self._bump(found)
 
+    def copy(self) -> FakeCluster:
+        """Another one in the same state, without the calls and the hooks."""
+        made = FakeCluster(now=self.now, auto_roll=self.auto_roll, objects=copied(self.objects))
+        taken = 1 + max(int(one["metadata"]["uid"].rpartition("-")[2]) for one in made.objects.values())
+        newest = 1 + max(int(one["metadata"]["resourceVersion"]) for one in made.objects.values())
+        made._uids, made._versions = itertools.count(taken), itertools.count(newest)
+        return made
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)

@@ -250,6 +250,10 @@ class Scene:
         found: Json = self.cluster.stored(REQUESTS, NAMESPACE, name).get("status") or {}
         return found
 
+    def requests(self) -> list[str]:
+        """The names of all requests."""
+        return [one["metadata"]["name"] for one in self.cluster.every(REQUESTS)]
+
     def incidents(self, scenario: str = "") -> list[Json]:
         """The statuses of all incidents, or of those of one scenario, by name."""
         every = [one.get("status") or {} for one in self.cluster.every(INCIDENTS)]
