@@ -115,6 +115,11 @@ class Found:
     same_behind: list[float] = field(default_factory=list)
     """Of a shard: the distances of keys found equal that only the least sample size brought in."""
 
+    @property
+    def judged(self) -> int:
+        """The population that the verdict is about, in objects: neither what is gone by now nor what is in flight."""
+        return self.at_risk.in_full().population + self.rest.sampled().population
+
     def mismatches(self) -> Iterator[Look]:
         """Every mismatch that was kept."""
         for settled in (self.at_risk, self.rest, self.expanded):
