@@ -82,6 +82,8 @@ class Reason(StrEnum):
     """Replicas were given back and come up."""
     SWEEP_PASSED = "SweepPassed"
     """The sweep found both copies the same."""
+    SWEEP_NOT_PASSED = "SweepNotPassed"
+    """A sweep did not pass, and reads are local: read the incident's ticket text; they return once S3 is proven."""
     SWEEP_HELD = "SweepHeld"
     """The sweep failed and sweep.onFailure is Hold: replicas stay at 0 until its deadline or a Return request."""
     SWEEP_OVERDUE = "SweepOverdue"

@@ -14,7 +14,8 @@ from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.api.signals import Verdict
 from certstorage.runbook.contacts import AWS_STATUS_PAGE, aws_case, log_query
 from certstorage.runbook.recovery import FAILING, outage_fires
-from certstorage.runbook.wants import Case, Context, Finding, Wants
+from certstorage.runbook.sweep_record import page
+from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
 
 REMEMBERED = timedelta(hours=24)
 """How long the end of an outage is remembered: for a sweep to be asked for, and for alerts that linger."""
@@ -34,17 +35,26 @@ _STEPS: Mapping[Step, tuple[str, IncidentPhase]] = {
 }
 
 
-def with_record(context: Context, wants: Wants) -> Wants:
-    """The outage's wants with its record and its memory."""
+def record_of(context: Context, wants: Wants) -> Wants:
+    """The outage's record and its memory, which go with its wants."""
     hold = wants.hold
     if isinstance(hold, Hold) and hold.reads is not ReadsPhase.NONE:
-        return replace(wants, cases=(_going_on(context, hold, wants),))
+        return Wants(cases=(_going_on(context, hold, wants),), asks=_swept(context, hold))
     if context.hold is not None and context.hold.reads is not ReadsPhase.NONE and hold is None:
-        return replace(wants, cases=(_over(context, context.hold, wants.finding),), state=_ended(context, context.hold))
+        return Wants(cases=(_over(context, context.hold, wants.finding),), state=_ended(context, context.hold))
     orphans = _orphans(context) if context.seen.incidents else ()
     state = context.before.scenario(Scenario.OUTAGE)
-    kept = state is not None and context.now < state.marks.get("endedAt", state.since) + REMEMBERED
-    return replace(wants, cases=orphans, state=state if kept else None)
+    if state is not None and context.now >= state.marks.get("endedAt", state.since) + REMEMBERED:
+        state = None
+    return Wants(cases=orphans, state=state) if orphans or state is not None else NOTHING
+
+
+def _swept(context: Context, hold: Hold) -> tuple[Ask, ...]:
+    """Reads that a failed sweep left local page its people for as long as they are."""
+    if not of_sweep(context, hold):
+        return ()
+    text = f"the sweep {hold.incident} did not pass: reads are local until a recovery Job has proven S3"
+    return (page(context, hold.incident, Reason.SWEEP_NOT_PASSED, text, hold.since),)
 
 
 def _ended(context: Context, hold: Hold) -> ScenarioState:

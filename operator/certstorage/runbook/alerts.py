@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from certstorage.api.alerts import Alert, Severity
+from certstorage.api.alerts import Alert
 from certstorage.api.conditions import ConditionType
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.incidents import OVER
@@ -52,7 +52,7 @@ def alerts(
             "command": describe(policy),
         }
         incident = {**labels, "incident": held.incident, "scenario": scenario.label}
-        found.append(Alert("CertStorageIncident", Severity.CRITICAL, incident, told, held.since))
+        found.append(Alert("CertStorageIncident", SEVERITY[scenario], incident, told, held.since))
     found += _cases(policy, labels, cases, asks, held)
     return tuple(found)
 

@@ -7,7 +7,6 @@ one file and one line in `SCENARIOS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certstorage.api.decision import Decision, TargetPatch
@@ -21,7 +20,7 @@ from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import ReadsFrom, Status, SweepStatus
 from certstorage.runbook import gates
-from certstorage.runbook.aftermath import with_record
+from certstorage.runbook.aftermath import record_of
 from certstorage.runbook.alerts import alerts
 from certstorage.runbook.asked import approvals, returns
 from certstorage.runbook.degradation import degradation
@@ -33,7 +32,7 @@ from certstorage.runbook.inconsistency import inconsistency
 from certstorage.runbook.merge import let_go, merge
 from certstorage.runbook.outage import outage
 from certstorage.runbook.read_fallback import read_fallback
-from certstorage.runbook.report import Report
+from certstorage.runbook.report import Report, ended
 from certstorage.runbook.routine import requested, routine
 from certstorage.runbook.sweep_request import sweep
 from certstorage.runbook.triggers import triggers
@@ -80,7 +79,10 @@ def _all(context: Context) -> list[Wants]:
     first = outage(context)
     if context.seen.glance:
         return [first]
-    found = [with_record(context, first)]
+    found = [first]
+    record = record_of(context, first)
+    if record is not NOTHING:
+        found.append(record)
     for scenario in SCENARIOS:
         wants = scenario(context)
         if wants is not NOTHING:
@@ -122,17 +124,9 @@ def _without_target(policy: Policy, seen: Observation, before: Status, now: date
         operation=None if gone else before.operation,
         asks=(Ask(problem.reason, problem.message),),
     )
-    report = Report(
-        policy,
-        seen,
-        before,
-        now,
-        (wants, *(() if gone else (Wants(state=state) for state in before.scenarios))),
-        None,
-        ReadsFrom.UNKNOWN,
-        sweep=before.sweep,
-        next_validation_at=before.next_validation_at,
-    )
+    kept = () if gone else tuple(Wants(state=state) for state in before.scenarios)
+    about = (policy, seen, before, now)
+    report = Report.of(about, (wants, *kept), hold=None, template=ReadsFrom.UNKNOWN, sweep=before.sweep)
     return Decision(
         status=report.status(),
         look_again_at=now + LOOK_AGAIN,
@@ -167,9 +161,8 @@ def _decision(
     release = patch is None and hold is None and context.target.owns_fields and not observing
     cases = tuple(case for one in wants for case in one.cases)
     told, entries = _told(context, cases, patch)
-    report = _report(context, wants, hold, patch)
-    sweep_status, filed = _filed(context, wants, report)
-    report = replace(report, sweep=sweep_status)
+    sweep_status, filed = _filed(context, wants)
+    report = Report.of(context, wants, hold=hold, template=_template(context, patch), sweep=sweep_status)
     looks = [one.look_again_at for one in wants if one.look_again_at is not None]
     if release:
         looks.append(context.now + timedelta(seconds=1))
@@ -208,15 +201,13 @@ def _told(
     return told, tuple(entry for one in told if one.name not in outages for entry in new_entries(context, one))
 
 
-def _filed(
-    context: Context, wants: list[Wants], report: Report
-) -> tuple[SweepStatus | None, tuple[RequestWanted, ...]]:
+def _filed(context: Context, wants: list[Wants]) -> tuple[SweepStatus | None, tuple[RequestWanted, ...]]:
     """The sweeps that are asked for; nothing while it cannot be seen what was asked for already."""
     if context.seen.glance or context.seen.blind or context.seen.deleting:
         return context.before.sweep, ()
     status = next((one.sweep_status for one in wants if one.sweep_status is not None), None)
     wanted = tuple(request for one in wants for request in one.requests)
-    return triggers(context, status, report.validation, wanted)
+    return triggers(context, status, ended(wants), wanted)
 
 
 def _answers(context: Context, wants: list[Wants]) -> tuple[RequestAnswer, ...]:
@@ -228,21 +219,6 @@ def _answers(context: Context, wants: list[Wants]) -> tuple[RequestAnswer, ...]:
 def _look(context: Context, looks: list[datetime]) -> datetime:
     """The earliest time that anybody wants, and never a time that has passed."""
     return max(min(looks), context.now + timedelta(milliseconds=1))
-
-
-def _report(context: Context, wants: list[Wants], hold: Hold | None, patch: TargetPatch | None) -> Report:
-    return Report(
-        context.policy,
-        context.seen,
-        context.before,
-        context.now,
-        wants,
-        hold,
-        _template(context, patch),
-        context.target.uid,
-        context.before.sweep,
-        context.seen.schedules.validation.next or context.before.next_validation_at,
-    )
 
 
 def _template(context: Context, patch: TargetPatch | None) -> ReadsFrom:

@@ -49,24 +49,47 @@ DETECTED = "Detected"
 def records(context: Context, cases: Iterable[Case], *, wrote: bool) -> tuple[IncidentWanted, ...]:
     """Every incident that is to say something new: those of this pass, and those whose checklist people have ticked."""
     seen = {one.name: one for one in context.seen.incidents}
-    found = [(case.name, _record(context, case, seen.get(case.name), wrote=wrote)) for case in cases]
-    named = {name for name, _ in found}
-    found += [
-        (one.name, _reviewed(context, one.name, one.status, one.notes, one.generation))
-        for one in context.seen.incidents
-        if one.status is not None and one.name not in named and one.status.phase is IncidentPhase.RESOLVED
-    ]
-    return tuple(
-        IncidentWanted(name, status) for name, status in found if name not in seen or status != seen[name].status
-    )
+    found: list[tuple[str, IncidentStatus]] = []
+    for case in cases:
+        known = seen.pop(case.name, None)
+        entry = _entry(context, case, wrote=wrote)
+        if known is None or not _says_it_all(context, case, entry, known):
+            status = _record(context, case, entry, known)
+            if known is None or status != known.status:
+                found.append((case.name, status))
+    for one in seen.values():
+        if one.status is not None and one.status.phase is IncidentPhase.RESOLVED and _to_review(context, one):
+            status = _reviewed(context, one.name, one.status, one.notes, one.generation)
+            if status != one.status:
+                found.append((one.name, status))
+    return tuple(IncidentWanted(name, status) for name, status in found)
 
 
-def _record(context: Context, case: Case, seen: IncidentSeen | None, *, wrote: bool) -> IncidentStatus:
+def _says_it_all(context: Context, case: Case, entry: Entry, seen: IncidentSeen) -> bool:
+    """Whether the record has all that this pass knows, as far as can be told without making it anew: most passes."""
+    old = seen.status
+    if old is None or old.phase is not case.phase or not old.timeline or _to_review(context, seen):
+        return False
+    last = old.timeline[-1]
+    if (last.event, last.step) != (entry.event, entry.step) or old.plan_hash != case.plan_hash:
+        return False
+    more = case.report or case.ticket_text or case.mismatches or case.findings or case.evidence
+    return not more and (case.severity is old.severity or old.severity is Severity.CRITICAL)
+
+
+def _to_review(context: Context, seen: IncidentSeen) -> bool:
+    """Whether people wrote something since the checklist was ticked, or a validation has passed that ticks an item."""
+    status = seen.status
+    if status is None or status.observed_generation != seen.generation:
+        return True
+    return status.data_lost is not DataLost.NO and _proven(context, status)
+
+
+def _record(context: Context, case: Case, entry: Entry, seen: IncidentSeen | None) -> IncidentStatus:
     old = None if seen is None else seen.status
     if old is not None and old.phase in OVER:
         old = replace(old, resolved_at=None, closed_at=None)  # it goes on after all, within the same incident
     status = old or _new(case)
-    entry = _entry(context, case, wrote=wrote)
     told = status.timeline[-1] if status.timeline else None
     news = told is None or (told.event, told.step) != (entry.event, entry.step)
     timeline = (*status.timeline, entry) if news else status.timeline
@@ -85,7 +108,7 @@ def _record(context: Context, case: Case, seen: IncidentSeen | None, *, wrote: b
         ticket_text=case.ticket_text or status.ticket_text,
     )
     status = _timed(context, case, status)
-    notes, generation = (Notes(), 0) if seen is None else (seen.notes, seen.generation)
+    notes, generation = (Notes(), 1) if seen is None else (seen.notes, seen.generation)
     return _reviewed(context, case.name, status, notes, generation)
 
 
@@ -156,10 +179,12 @@ _VISIBLE = frozenset({Scenario.OUTAGE, Scenario.SWEEP})
 
 def _lost(context: Context, status: IncidentStatus) -> DataLost:
     """Nothing is lost once a validator run of this incident has passed."""
+    return DataLost.NO if _proven(context, status) else status.data_lost
+
+
+def _proven(context: Context, status: IncidentStatus) -> bool:
     last = context.before.last_validation
-    if last is not None and last.verdict == "Pass" and last.finished_at >= status.detected_at:
-        return DataLost.NO
-    return status.data_lost
+    return last is not None and last.verdict == "Pass" and last.finished_at >= status.detected_at
 
 
 def _reviewed(context: Context, name: str, status: IncidentStatus, notes: Notes, generation: int) -> IncidentStatus:

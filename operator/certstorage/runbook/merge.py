@@ -120,7 +120,8 @@ def write(context: Context, will: Will) -> TargetPatch | None:
     replicas = _replicas(context, will, hold)
     if replicas == 0 and hold is not None:
         hold = replace(hold, replicas=target.replicas, restore_by=will.restore_by)
-    hold = None if hold is None else _numbered(old, hold)
+    if hold is not None:
+        hold = old if hold == old else replace(hold, epoch=1 if old is None else old.epoch + 1)
     if not env and hold == old and replicas is None:
         return None
     return TargetPatch(uid=target.uid, resource_version=target.resource_version, hold=hold, env=env, replicas=replicas)
@@ -182,7 +183,13 @@ def _hold(context: Context, will: Will, before: dict[str, str | None]) -> Hold |
         replicas = restore_by = None
     if isinstance(outage, Hold):
         return replace(
-            outage, before=before, degradation=degradation, sweep=sweep, replicas=replicas, restore_by=restore_by
+            outage,
+            before=before,
+            degradation=degradation,
+            sweep=sweep,
+            replicas=replicas,
+            restore_by=restore_by,
+            epoch=1 if old is None else old.epoch,
         )
     shares = [share for share in (sweep, degradation) if share is not None]
     if not shares:
@@ -194,6 +201,7 @@ def _hold(context: Context, will: Will, before: dict[str, str | None]) -> Hold |
         target_uid=context.target.uid,
         incident=first.incident,
         since=first.since,
+        epoch=1 if old is None else old.epoch,
         degradation=degradation,
         sweep=sweep,
         replicas=replicas,
@@ -208,14 +216,6 @@ def _replicas(context: Context, will: Will, hold: Hold | None) -> int | None:
         return old.replicas if old is not None and old.replicas is not None and target.replicas == 0 else None
     begins = will.replicas is Replicas.DOWN and hold is not None and hold.sweep is not None and hold.replicas is None
     return 0 if begins and target.replicas > 0 and will.restore_by is not None else None
-
-
-def _numbered(old: Hold | None, new: Hold) -> Hold:
-    """The new hold with its epoch: one on from the old one's where anything else differs."""
-    if old is None:
-        return replace(new, epoch=1)
-    same = replace(new, epoch=old.epoch)
-    return old if same == old else replace(new, epoch=old.epoch + 1)
 
 
 def let_go(context: Context) -> TargetPatch | None:

@@ -63,6 +63,8 @@ class Milder:
 def mild(context: Context, kind: Milder) -> Wants:
     """What a milder scenario wants now."""
     signal = context.seen.signals[kind.signal]
+    if signal.verdict is not Verdict.FIRING and not context.before.scenarios and not context.seen.incidents:
+        return NOTHING
     found = thread(context, kind.scenario)
     if found is None and signal.verdict is not Verdict.FIRING:
         return NOTHING

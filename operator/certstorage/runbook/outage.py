@@ -134,7 +134,7 @@ def _local(context: Context, hold: Hold) -> Wants:
         return _reverted(context, hold)
     named = (_named(context, hold),) if hold.reverts else ()
     wants = attempt.attempt(context, hold) if hold.nonce else _wait_for_s3(context, hold)
-    return replace(wants, asks=(*named, *wants.asks))
+    return replace(wants, asks=(*named, *wants.asks)) if named else wants
 
 
 def _named(context: Context, hold: Hold) -> Ask:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 
 from certstorage.api.alerts import Severity
 from certstorage.api.conditions import Condition, ConditionStatus, ConditionType, set_condition
@@ -16,7 +15,7 @@ from certstorage.api.observed import Observation
 from certstorage.api.policy import Policy
 from certstorage.api.reasons import Reason
 from certstorage.api.status import ReadsFrom, ReadsStatus, Status, SweepStatus, Validation
-from certstorage.runbook.wants import Ask, Finding, Wants
+from certstorage.runbook.wants import Ask, Context, Finding, Wants
 
 WELL = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_UNVERIFIED})
 """Reasons with which a policy is Ready."""
@@ -48,11 +47,20 @@ def leading(wants: Sequence[Wants]) -> Finding:
     return findings[0]
 
 
-@dataclass(frozen=True)
+def ended(wants: Iterable[Wants]) -> Validation | None:
+    """The validation that ended in this pass."""
+    for one in wants:
+        if one.validation is not None:
+            return one.validation
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One pass as people see it. `hold` is the hold after the pass, `template` where its template reads from.
 
-    `wants` are all scenarios' in their order, the outage's first.
+    `wants` are all scenarios' in their order, the outage's first; `finding` is why things are as they are, `asks` what
+    people are asked, `validation` the one that ended in this pass.
     """
 
     policy: Policy
@@ -62,41 +70,43 @@ class Report:
     wants: Sequence[Wants]
     hold: Hold | None
     template: ReadsFrom
+    finding: Finding
+    asks: tuple[Ask, ...]
+    validation: Validation | None
     target_uid: str = ""
     sweep: SweepStatus | None = None
-    next_validation_at: datetime | None = None
 
-    @cached_property
-    def finding(self) -> Finding:
-        """Why things are as they are."""
-        return leading(self.wants)
-
-    @cached_property
-    def validation(self) -> Validation | None:
-        """The validation that ended in this pass."""
-        return next((one.validation for one in self.wants if one.validation is not None), None)
-
-    @cached_property
-    def asks(self) -> tuple[Ask, ...]:
-        """What people are asked, what pages first; being blind for long is one more thing.
-
-        A stopped application has no signals, so a sweep is not being blind.
-        """
-        asks = tuple(ask for one in self.wants for ask in one.asks)
-        if len(asks) > 1:
-            asks = tuple(sorted(asks, key=lambda ask: ask.severity is not Severity.CRITICAL))
-        signals = self.seen.signals
-        if signals.trusted or (self.hold is not None and self.hold.sweep is not None):
-            return asks
-        trusted = self.before.conditions.get(ConditionType.SIGNALS_TRUSTED)
-        long_blind = (
-            trusted is not None
-            and trusted.status is ConditionStatus.FALSE
-            and self.now - trusted.last_transition >= UNKNOWN_PAGES_AFTER
+    @classmethod
+    def of(
+        cls,
+        context: Context | tuple[Policy, Observation, Status, datetime],
+        wants: Sequence[Wants],
+        *,
+        hold: Hold | None,
+        template: ReadsFrom,
+        sweep: SweepStatus | None,
+    ) -> Report:
+        """The report of a pass over what was seen, remembered and wanted."""
+        if isinstance(context, tuple):
+            policy, seen, before, now = context
+            uid = before.target_uid
+        else:
+            policy, seen, before, now = context.policy, context.seen, context.before, context.now
+            uid = context.target.uid
+        return cls(
+            policy,
+            seen,
+            before,
+            now,
+            wants,
+            hold,
+            template,
+            leading(wants),
+            _asks(seen, before, now, wants, swept=hold is not None and hold.sweep is not None),
+            ended(wants),
+            uid,
+            sweep,
         )
-        if not long_blind or any(ask.reason is Reason.SIGNALS_UNKNOWN for ask in asks):
-            return asks
-        return (*asks, Ask(Reason.SIGNALS_UNKNOWN, f"the operator is blind for ten minutes: {signals.message}"))
 
     def status(self) -> Status:
         """The status after this pass."""
@@ -105,7 +115,7 @@ class Report:
         proven = validation is not None and validation.verdict == "Pass" and validation.command != "repair"
         return Status(
             observed_generation=self.policy.generation,
-            target_uid=self.target_uid or self.before.target_uid,
+            target_uid=self.target_uid,
             conditions={condition.type: condition for condition in self._conditions()},
             reads=self._reads(),
             signals=tuple(self.seen.signals[name] for name in self.seen.signals.signals),
@@ -113,7 +123,7 @@ class Report:
             scenarios=tuple(one.state for one in self.wants if one.state is not None),
             last_validation=validation or self.before.last_validation,
             proven_at=validation.started_at if proven and validation is not None else self.before.proven_at,
-            next_validation_at=self.next_validation_at,
+            next_validation_at=self.seen.schedules.validation.next or self.before.next_validation_at,
             sweep=self.sweep,
             incident=self._incident(),
             blocked_until=self.finding.until,
@@ -203,6 +213,28 @@ class Report:
             generation=self.policy.generation,
             now=self.now,
         )
+
+
+def _asks(seen: Observation, before: Status, now: datetime, wants: Sequence[Wants], *, swept: bool) -> tuple[Ask, ...]:
+    """What people are asked, what pages first; being blind for long is one more thing.
+
+    A stopped application has no signals, so a sweep is not being blind.
+    """
+    asks = tuple(ask for one in wants if one.asks for ask in one.asks)
+    if len(asks) > 1:
+        asks = tuple(sorted(asks, key=lambda ask: ask.severity is not Severity.CRITICAL))
+    signals = seen.signals
+    if signals.trusted or swept:
+        return asks
+    trusted = before.conditions.get(ConditionType.SIGNALS_TRUSTED)
+    long_blind = (
+        trusted is not None
+        and trusted.status is ConditionStatus.FALSE
+        and now - trusted.last_transition >= UNKNOWN_PAGES_AFTER
+    )
+    if not long_blind or any(ask.reason is Reason.SIGNALS_UNKNOWN for ask in asks):
+        return asks
+    return (*asks, Ask(Reason.SIGNALS_UNKNOWN, f"the operator is blind for ten minutes: {signals.message}"))
 
 
 def _event(reason: str, message: str) -> EventWanted:

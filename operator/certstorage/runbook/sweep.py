@@ -11,22 +11,22 @@ does not pass leaves reads local, and the way back of scenario 1 mends, proves a
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from certstorage.api.alerts import Severity
 from certstorage.api.decision import EventType, EventWanted, JobKind, JobWanted, StopJob
 from certstorage.api.hold import Hold, ReadsPhase, SweepHold
-from certstorage.api.incidents import Evidence, IncidentPhase, MismatchSeen
+from certstorage.api.incidents import IncidentPhase
 from certstorage.api.policy import Mode, SweepFailure
 from certstorage.api.reasons import Reason
 from certstorage.api.requests import RequestAnswer, RequestPhase, RequestSeen, RequestType
 from certstorage.api.scenarios import Scenario, ScenarioState, Step
-from certstorage.api.status import Operation, ReadsFrom, SweepStatus, Validation
+from certstorage.api.status import Operation, ReadsFrom, SweepStatus
 from certstorage.runbook.asked import answered
-from certstorage.runbook.contacts import ENGINEERING_LEAD, SEVERITY, incident_command
 from certstorage.runbook.errands import Errand, Progress, follow
 from certstorage.runbook.recovery import outage_fires
-from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
+from certstorage.runbook.sweep_record import case_of, page, ticket
+from certstorage.runbook.wants import NOTHING, Context, Finding, Wants
 
 LOOK_AGAIN = timedelta(seconds=15)
 JOB_MARGIN = timedelta(minutes=2)
@@ -132,7 +132,7 @@ def _goes_on(
         jobs=() if errand is None else errand.jobs,
         stop_jobs=() if errand is None else errand.stop_jobs,
         answers=() if request is None else _running(context, request, share, finding),
-        cases=(_case(context, share, finding, row, IncidentPhase.OPEN),),
+        cases=(case_of(share, finding, row, IncidentPhase.OPEN),),
     )
 
 
@@ -167,39 +167,6 @@ def _operation(context: Context, hold: Hold, share: SweepHold, step: Step, erran
     )
 
 
-def _case(
-    context: Context,
-    share: SweepHold,
-    finding: Finding,
-    row: str,
-    phase: IncidentPhase,
-    *,
-    severity: Severity | None = None,
-    validation: Validation | None = None,
-    errand: Errand | None = None,
-    ticket: str = "",
-) -> Case:
-    receipt = None if errand is None else errand.receipt
-    evidence: tuple[Evidence, ...] = ()
-    if receipt is not None:
-        evidence = (Evidence(receipt.finished_at, "Receipt", "sweep", receipt.message, receipt.report),)
-    return Case(
-        name=share.incident,
-        scenario=Scenario.SWEEP,
-        severity=severity or SEVERITY[Scenario.SWEEP],
-        phase=phase,
-        summary=finding.message,
-        began=share.since,
-        started_at=share.since,
-        finding=finding,
-        row=row,
-        evidence=evidence,
-        mismatches=() if receipt is None else tuple(MismatchSeen(key, "differs") for key in receipt.examples),
-        report="" if validation is None else validation.report,
-        ticket_text=ticket,
-    )
-
-
 def _passed(context: Context, hold: Hold, share: SweepHold, errand: Errand) -> Wants:
     """Step 4: resume."""
     text = f"the sweep passed: {errand.finding.message}; {hold.replicas} replicas are given back"
@@ -215,7 +182,7 @@ def _passed(context: Context, hold: Hold, share: SweepHold, errand: Errand) -> W
         sweep_status=replace(status, last_passed_at=context.now, backfilled_objects=0),
         state=ScenarioState(Scenario.SWEEP, Step.RESTORING, share.since, context.now),
         answers=() if request is None else _answer(context, request, share, finding, "Pass", errand=errand),
-        cases=(_case(context, share, finding, "sweep/step-4", IncidentPhase.RESOLVED, errand=errand),),
+        cases=(case_of(share, finding, "sweep/step-4", IncidentPhase.RESOLVED, errand=errand),),
         events=(EventWanted(EventType.NORMAL, finding.reason.value, text),),
     )
 
@@ -236,22 +203,6 @@ def _answer(
         incident=share.incident,
         until=None,
     )
-
-
-def ticket(context: Context, share: SweepHold, finding: Finding, errand: Errand | None) -> str:
-    """Step 5: the text of the incident ticket, with the mismatches that the receipt has."""
-    policy, receipt = context.policy, None if errand is None else errand.receipt
-    keys = () if receipt is None else receipt.examples
-    lines = (
-        f"Integrity sweep of {policy.namespace}/{policy.name} did not pass ({finding.reason})",
-        f"Bucket {policy.spec.storage.bucket}, prefix {policy.spec.storage.prefix}; sweep {share.incident}",
-        f"What was found: {finding.message}",
-        f"Report: {receipt.report if receipt is not None and receipt.report else 'none'}",
-        *(f"Differs: {key}" for key in keys),
-        "State: replicas are given back, reads are local, dual-write is on. Reads return by themselves once a recovery"
-        " Job has mended and proven S3.",
-    )
-    return "\n".join(lines)
 
 
 def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, errand: Errand | None = None) -> Wants:
@@ -276,16 +227,14 @@ def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, err
         for one in context.seen.jobs
         if one.ours and one.name == f"{share.incident}-s1" and one.finished_at is None and errand is None
     )
-    case = _case(
-        context,
+    case = case_of(
         share,
         finding,
         "sweep/step-5",
         IncidentPhase.RESOLVED if keeps_own else IncidentPhase.MITIGATED,
         severity=Severity.CRITICAL,
-        validation=None if errand is None else errand.validation,
         errand=errand,
-        ticket=ticket(context, share, failure, errand),
+        text=ticket(context, share, failure, errand),
     )
     wants = Wants(
         finding=finding,
@@ -300,16 +249,10 @@ def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, err
         if request is None
         else _answer(context, request, share, finding, "Fail" if failed else "Inconclusive", errand=errand),
         cases=(case,),
-        asks=(page(context, share.incident, finding.reason, text),),
+        asks=(page(context, share.incident, Reason.SWEEP_NOT_PASSED, text, share.since),),
         events=(EventWanted(EventType.WARNING, finding.reason.value, text),),
     )
     return wants if keeps_own else replace(wants, hold=local)
-
-
-def page(context: Context, incident: str, reason: Reason, text: str, since: datetime | None = None) -> Ask:
-    """Step 5: page SRE and the engineering lead; the label of the scenario routes to both."""
-    command = incident_command(context.policy, incident)
-    return Ask(reason, text, command, contact=ENGINEERING_LEAD, scenario=Scenario.SWEEP, incident=incident, since=since)
 
 
 def _held_for_people(context: Context, hold: Hold, share: SweepHold, errand: Errand | None = None) -> Wants:
@@ -324,10 +267,9 @@ def _held_for_people(context: Context, hold: Hold, share: SweepHold, errand: Err
     finding = Finding(Reason.SWEEP_HELD, text, until=hold.restore_by)
     command = f"kubectl certstorage request return {policy.name} -n {policy.namespace}"
     wants = _goes_on(context, hold, share, Step.AWAITING_PERSON, finding, errand=errand)
-    case = _case(
-        context, share, finding, "sweep/step-5", IncidentPhase.OPEN, severity=Severity.CRITICAL, errand=errand,
-        validation=None if errand is None else errand.validation,
-        ticket="" if errand is None else ticket(context, share, finding, errand),
+    case = case_of(
+        share, finding, "sweep/step-5", IncidentPhase.OPEN, severity=Severity.CRITICAL, errand=errand,
+        text="" if errand is None else ticket(context, share, finding, errand),
     )  # fmt: skip
     asks = (replace(page(context, share.incident, finding.reason, text, share.since), command=command),)
     return replace(wants, finding=finding, asks=asks, cases=(case,), jobs=())

@@ -1,30 +1,26 @@
 """Before a sweep: which request is next, what its plan is, who approved it, and what refuses it now.
 
-A sweep stops the application, so every doubt refuses it: an outage or unknown signals, other Pods that mount the claim,
-KEDA (it would scale up again), a shared bucket, a rollout under way, a cap. A HorizontalPodAutoscaler with one replica
-or more at least refuses nothing: Kubernetes switches it off while replicas are 0, and on again when they come back.
+What refuses it is in `sweep_gates.py`; what happens once it has begun is in `sweep.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from certstorage.api.hold import SweepHold
 from certstorage.api.incidents import IncidentPhase
 from certstorage.api.observed import JobPhase
-from certstorage.api.policy import Approval, Mode
+from certstorage.api.policy import Approval
 from certstorage.api.reading import percent
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Answer, RequestPhase, RequestSeen, RequestType, Trigger
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.status import Operation
-from certstorage.runbook import caps, preflight
+from certstorage.runbook import sweep_gates
 from certstorage.runbook.asked import LOOK_AGAIN, answered, approval, done, expired, open_of, plan_hash
 from certstorage.runbook.contacts import SEVERITY, incident_command
-from certstorage.runbook.recovery import outage_fires
 from certstorage.runbook.sweep import LOOK_AGAIN as SOON
 from certstorage.runbook.sweep import under_way
 from certstorage.runbook.threads import incident_name
@@ -117,7 +113,7 @@ def _consider(context: Context, request: RequestSeen) -> Wants:
         )
         return Wants(answers=denied)
     facts: dict[str, object] = {"plan": plan, "plan_hash": digest, "approved_by": approved.by}
-    against = refusal(context)
+    against = sweep_gates.refusal(context)
     if against is not None:
         until = against.until or context.now + LOOK_AGAIN
         refused = answered(
@@ -170,67 +166,6 @@ def _window(context: Context) -> Finding | None:
             return None
     when = "" if fires.next is None else f", which opens at {fires.next:%Y-%m-%d %H:%M} UTC"
     return Finding(Reason.OUTSIDE_WINDOW, f"it waits for the sweep window{when}", until=fires.next)
-
-
-def refusal(context: Context) -> Finding | None:
-    """Why no sweep may begin now; the first of the checks that says no."""
-    return next((found for check in _CHECKS if (found := check(context)) is not None), None)
-
-
-def _mode(context: Context) -> Finding | None:
-    mode = context.policy.spec.mode
-    if mode is Mode.ENFORCE:
-        return None
-    reason = Reason.MODE_OBSERVE if mode is Mode.OBSERVE else Reason.MODE_PROTECT_ONLY
-    return Finding(reason, f"spec.mode is {mode}: no sweep stops the application; set it to Enforce")
-
-
-def _outage(context: Context) -> Finding | None:
-    if context.reads_held or outage_fires(context.seen.signals):
-        return Finding(Reason.OUTAGE_IN_FORCE, "an outage is in force: the sweep waits until reads are back on S3")
-    signals = context.seen.signals
-    if not signals.trusted:
-        return Finding(Reason.SIGNALS_UNKNOWN, f"no sweep begins while signals are unknown: {signals.message}")
-    return None
-
-
-def _blind(context: Context) -> Finding | None:
-    blind = context.seen.blind
-    return None if not blind else Finding(blind[0].reason, f"no sweep begins unseen: {blind[0].message}")
-
-
-def _others(context: Context) -> Finding | None:
-    neighbours, users = context.seen.neighbours, context.seen.claim_users
-    if neighbours.same_storage:
-        text = f"policy {neighbours.same_storage} covers the same bucket and prefix: delete one of the two"
-        return Finding(Reason.STORAGE_SHARED, text)
-    if users:
-        names = ", ".join(sorted(f"{one.pod} ({one.owner or 'no controller'})" for one in users)[:5])
-        return Finding(Reason.OTHER_WRITERS, f"other Pods mount the certificates' claim: {names}; stop them first")
-    keda = next((one for one in context.seen.scalers if one.kind != "HorizontalPodAutoscaler"), None)
-    if keda is not None:
-        text = f"{keda.kind} {keda.name} sets the replicas and would scale up again: pause it first"
-        return Finding(Reason.SCALED_BY_OTHER, text)
-    return None
-
-
-def _deployment(context: Context) -> Finding | None:
-    target = context.target
-    problem = next(preflight.problems(context.policy, context.seen, target), None)
-    if problem is not None:
-        return Finding(problem.reason, problem.message)
-    if target.replicas == 0:
-        return Finding(
-            Reason.SCALED_TO_ZERO, "the Deployment is at 0 replicas, and not by this operator: scale it up first"
-        )
-    if not target.rolled_out:
-        return Finding(Reason.ROLLOUT_UNDER_WAY, "a rollout is under way: the sweep waits for its end")
-    if context.hold is not None and context.hold.degradation is not None:
-        return Finding(Reason.DEGRADED, "S3 is degraded: the sweep waits until log level and timeouts are given back")
-    return None
-
-
-_CHECKS: tuple[Callable[[Context], Finding | None], ...] = (_mode, _outage, _blind, _others, _deployment, caps.sweep)
 
 
 def _waits(context: Context, request: RequestSeen, finding: Finding, facts: dict[str, object]) -> Wants:

@@ -38,11 +38,10 @@ def triggers(
     scenarios file already.
     """
     old = status or context.before.sweep or SweepStatus()
-    old = replace(
-        old,
-        quarterly_due_at=old.quarterly_due_at or next_quarter(context.now),
-        backfilled_objects=old.backfilled_objects + _grown(context, validation),
-    )
+    grown = _grown(context, validation)
+    if grown or old.quarterly_due_at is None:
+        due = old.quarterly_due_at or next_quarter(context.now)
+        old = replace(old, quarterly_due_at=due, backfilled_objects=old.backfilled_objects + grown)
     if context.policy.spec.mode is Mode.OBSERVE:
         return old, filed
     wanted = list(filed)

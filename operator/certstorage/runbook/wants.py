@@ -61,7 +61,12 @@ class Context:
 
     def incident_of(self, scenario: Scenario) -> IncidentSeen | None:
         """The open incident of a scenario, as its own object shows it; the oldest where there are several."""
-        return next((one for one in self.incidents_of(scenario) if one.status and one.status.phase not in OVER), None)
+        oldest: IncidentSeen | None = None
+        for one in self.seen.incidents:
+            status = one.status
+            if status is not None and status.scenario is scenario and status.phase not in OVER:
+                oldest = one if oldest is None or one.name < oldest.name else oldest
+        return oldest
 
     def incidents_of(self, scenario: Scenario) -> list[IncidentSeen]:
         """All incidents of a scenario that are seen, oldest first."""

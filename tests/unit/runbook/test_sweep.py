@@ -169,9 +169,11 @@ def test_after_a_failed_sweep_reads_return_by_the_way_back_of_scenario_1() -> No
     world.step(15)
     world.signals = healthy()
     world.settle()
-    (incident,) = alerts(world, "CertStorageIncident")
-    assert (incident["scenario"], incident["severity"]) == ("sweep", "critical")
     world.step(60)
+    (incident,) = alerts(world, "CertStorageIncident")
+    assert (incident["scenario"], incident["severity"]) == ("sweep", "warning"), "the identity of all of the sweep"
+    (page,) = (one for one in alerts(world) if one["reason"] == Reason.SWEEP_NOT_PASSED)
+    assert (page["severity"], page["scenario"], page["contact"]) == ("critical", "sweep", "engineering-lead")
     world.step(600)
     assert world.job().kind == JobKind.RECOVERY
     world.finish()
