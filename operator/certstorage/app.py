@@ -6,13 +6,15 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import ClientSession
 from kubernetes.aio.client import ApiClient
 
 from certstorage import __version__
+from certstorage.api.alerts import Alert
 from certstorage.cluster.client import ApiCluster, login
 from certstorage.config import Config, PrometheusServer
 from certstorage.health import Heart, application, served
@@ -25,7 +27,9 @@ from certstorage.signals.nudge import Nudge
 from certstorage.signals.reader import Reader
 from certstorage.signals.server import Client, Server
 from certstorage.signals.source import SignalSource
+from certstorage.signals.webhook import Webhook
 from certstorage.telemetry import CONTENT_TYPE, Telemetry
+from certstorage.telling import Post
 from certstorage.wakes import Wakes
 
 log = logging.getLogger(__name__)
@@ -73,6 +77,24 @@ def _settings(config: Config, options: Options) -> Settings:
     )
 
 
+def _channels(config: Config) -> tuple[str, ...]:
+    """The Alertmanagers, and the webhook if there is one."""
+    return (*config.alertmanagers, *(() if config.webhook is None else (config.webhook.url,)))
+
+
+def _post(config: Config, session: ClientSession) -> Post:
+    posts: list[Post] = [Poster(session, config.alertmanagers).post]
+    if config.webhook is not None:
+        posts.append(Webhook(session, config.webhook.url, config.webhook.bearer_token_file).post)
+
+    async def post(alerts: Iterable[Alert], now: datetime) -> Mapping[str, str]:
+        every = tuple(alerts)
+        answers = await asyncio.gather(*(one(every, now) for one in posts))
+        return {channel: problem for failed in answers for channel, problem in failed.items()}
+
+    return post
+
+
 def _signals(config: Config, session: ClientSession) -> MakeSource:
     def make(registry: Registry, wake: Callable[[Key], None], polled: Callable[[], None]) -> SignalSource:
         servers = {name: _server(name, server) for name, server in config.prometheus.items()}
@@ -115,8 +137,9 @@ async def serve(config: Config, options: Options, decide: Decide, watch: WatchWi
                     _signals(config, session),
                     decide,
                     _settings(config, options),
-                    Poster(session, config.alertmanagers).post,
+                    _post(config, session),
                     namespaces=config.namespaces,
+                    channels=_channels(config),
                     telemetry=telemetry,
                     heart=heart,
                 )

@@ -19,6 +19,7 @@ class AlertBoard:
         self._alerts: dict[Key, tuple[Alert, ...]] = {}
         self._until: dict[Key, datetime] = {}
         self._last_words: set[Key] = set()
+        self._changed_keys: set[Key] = set()
         self._changed = changed
 
     def put(self, key: Key, alerts: tuple[Alert, ...]) -> None:
@@ -38,6 +39,7 @@ class AlertBoard:
         if alerts:
             self._alerts[key] = alerts
         if {one.identity for one in old} != {one.identity for one in alerts}:
+            self._changed_keys.add(key)
             self._changed()
 
     def leave(self, key: Key, now: datetime) -> None:
@@ -48,6 +50,15 @@ class AlertBoard:
     def drop(self, key: Key) -> None:
         """The policy is gone without a last word: nothing of it is in force."""
         self.put(key, ())
+
+    def keys(self) -> set[Key]:
+        """The policies that have alerts in force."""
+        return set(self._alerts)
+
+    def changed_keys(self) -> set[Key]:
+        """The policies whose alerts have begun or ended since this was asked last."""
+        found, self._changed_keys = self._changed_keys, set()
+        return found
 
     def alerts(self, now: datetime) -> tuple[Alert, ...]:
         """Everything in force now (UTC)."""

@@ -21,6 +21,7 @@ KEYS = frozenset(
     {
         "prometheus",
         "alertmanager",
+        "webhook",
         "allowedEnv",
         "enrolledNamespaces",
         "pollSeconds",
@@ -31,6 +32,7 @@ KEYS = frozenset(
     }
 )
 PATIENCE_KEYS = frozenset({"firstBreathSeconds", "lingerSeconds", "coolDownSeconds"})
+WEBHOOK_KEYS = frozenset({"url", "bearerTokenFile"})
 SERVER_KEYS = frozenset({"url", "prefix", "caFile", "bearerTokenFile", "username", "passwordFile"})
 
 
@@ -51,12 +53,21 @@ class PrometheusServer:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookServer:
+    """Where alerts are posted for those without Alertmanager; the token's file is read again for every request."""
+
+    url: str
+    bearer_token_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration. `namespaces` are those that are served; None means all of them."""
 
     prometheus: Mapping[str, PrometheusServer]
     validator_image: str
     alertmanagers: tuple[str, ...] = ()
+    webhook: WebhookServer | None = None
     allowed_env: frozenset[str] = field(default_factory=frozenset)
     namespaces: tuple[str, ...] | None = ()
     poll_seconds: int = 5
@@ -104,6 +115,7 @@ def parse(raw: Mapping[str, object], path: str = "config") -> Config:
         prometheus={name: _server(servers.table(name)) for name in servers.raw},
         validator_image=image,
         alertmanagers=tuple(_url(url, f"{path}.alertmanager") for url in _texts(fields, "alertmanager")),
+        webhook=_webhook(fields.table("webhook")),
         allowed_env=frozenset(_texts(fields, "allowedEnv")),
         namespaces=_namespaces(fields),
         poll_seconds=fields.number("pollSeconds", 5, least=1),
@@ -147,6 +159,13 @@ def _server(server: Fields) -> PrometheusServer:
         username=server.text("username", ""),
         password_file=server.text("passwordFile", ""),
     )
+
+
+def _webhook(webhook: Fields) -> WebhookServer | None:
+    _known(webhook.raw, WEBHOOK_KEYS, webhook.path)
+    if not webhook.raw:
+        return None
+    return WebhookServer(_url(webhook.text("url"), f"{webhook.path}.url"), webhook.text("bearerTokenFile", ""))
 
 
 def _url(value: str, path: str) -> str:

@@ -24,7 +24,7 @@ from certstorage.api.status_json import from_dict
 from certstorage.board import AlertBoard
 from certstorage.cluster.act import Lesson, act, let_policy_go
 from certstorage.cluster.observe import Given, Snapshot, glance, observe
-from certstorage.cluster.paperwork import do_paperwork
+from certstorage.cluster.paperwork import Deliveries, do_paperwork, nothing_told
 from certstorage.cluster.port import (
     DEPLOYMENTS,
     POLICIES,
@@ -79,6 +79,7 @@ class Reconciler:
     board: AlertBoard
     witness: Witness
     wake: Callable[[Key], None]
+    deliveries: Deliveries = nothing_told
     clock: Callable[[], datetime] = utc_now
     token: Callable[[], str] = secrets.token_hex
 
@@ -144,7 +145,7 @@ class Reconciler:
             return Outcome(again_seconds=0.0)
         tell = self.board.put_last if snapshot.seen.deleting else self.board.put
         tell(key, decision.alerts)
-        self.witness.wrote(await do_paperwork(self.cluster, snapshot, decision))
+        self.witness.wrote(await do_paperwork(self.cluster, snapshot, decision, self.deliveries))
         body = await self._record(acted.body, decision)
         self._remember(snapshot, decision)
         self.witness.passed(snapshot, decision)

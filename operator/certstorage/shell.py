@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Protocol
 
-from certstorage.api.alerts import Alert
 from certstorage.board import AlertBoard
 from certstorage.cluster.port import Cluster
 from certstorage.health import Heart
 from certstorage.ports import Decide, Settings, SignalSource
 from certstorage.reconcile import Reconciler, utc_now
 from certstorage.registry import Key, Registry
-from certstorage.signals.alertmanager import INTERVAL
 from certstorage.telemetry import Telemetry
+from certstorage.telling import Channels, Post, Teller
 from certstorage.wakes import Wakes
 from certstorage.watching import STEADY, Pace, Watch, Watcher
 from certstorage.workqueue import Outcome, WorkQueue
 
 WORKERS = 64
 """Passes at once: 16 took twice as long for a mass flip (measured)."""
-GATHER_SECONDS = 0.2
-"""After a change of the alerts, so that a mass outage is told in few posts."""
 POLL_SILENCE_SECONDS = 120.0
 """Every poll ends, answered or not, within a few seconds: after this long without one the process is restarted."""
-
-log = logging.getLogger(__name__)
 
 
 class Source(SignalSource, Protocol):
@@ -40,13 +33,6 @@ class Source(SignalSource, Protocol):
 
     def nudge(self) -> bool:
         """Poll at once; whether a poll is queued."""
-
-
-class Post(Protocol):
-    """Tells people."""
-
-    async def __call__(self, alerts: Iterable[Alert], now: datetime) -> Mapping[str, str]:
-        """Post everything that is in force; what failed, by address."""
 
 
 MakeSource = Callable[[Registry, Callable[[Key], None], Callable[[], None]], Source]
@@ -65,26 +51,37 @@ class Shell:
         post: Post,
         *,
         namespaces: tuple[str, ...] | None,
+        channels: tuple[str, ...],
         telemetry: Telemetry,
         heart: Heart,
         pace: Pace = STEADY,
     ) -> None:
         self.cluster, self.telemetry, self.heart = cluster, telemetry, heart
         self.registry, self.queue = Registry(), WorkQueue[Key]()
-        self.board, self._news, self._post = AlertBoard(self._alerts_changed), asyncio.Event(), post
+        news = asyncio.Event()
+        self.board = AlertBoard(news.set)
+        self.channels = Channels(channels)
+        self.teller = Teller(
+            self.board, post, self.channels, news, told=telemetry.told, wake=self.queue.wake, clock=utc_now
+        )
         self.wakes = Wakes(self.registry, self.queue.wake)
         self.watcher = Watcher(cluster, self.wakes, namespaces, telemetry.watch_failures.inc, pace=pace)
         self.source = make_source(self.registry, self._wake_urgently, self._polled)
         self.reconciler = Reconciler(
-            cluster, self.source, decide, settings, self.registry, self.board, telemetry, self.queue.wake
+            cluster,
+            self.source,
+            decide,
+            settings,
+            self.registry,
+            self.board,
+            telemetry,
+            self.queue.wake,
+            self.channels.deliveries,
         )
 
     def _wake_urgently(self, key: Key) -> None:
         """Signals overtake everything else: what has changed may be an outage."""
         self.queue.wake(key, urgent=True)
-
-    def _alerts_changed(self) -> None:
-        self._news.set()
 
     async def lead(self, watch: Watch) -> None:
         """List, then watch, poll and reconcile until cancelled. Any part that dies ends all."""
@@ -93,27 +90,12 @@ class Shell:
             group.create_task(self.queue.run(self._work, workers=WORKERS))
             group.create_task(self.watcher.list_again())
             group.create_task(self.source.run())
-            group.create_task(self._tell())
+            group.create_task(self.teller.run())
             group.create_task(self.watcher.watch(watch))
 
     def _polled(self) -> None:
         self.telemetry.evaluation()
         self.heart.beat("signals", POLL_SILENCE_SECONDS)
-
-    async def _tell(self) -> None:
-        """Post the alerts in force, on time and soon after they change."""
-        while True:
-            self._news.clear()
-            failed = await self._post(self.board.alerts(utc_now()), utc_now())
-            self.telemetry.told(failed)
-            for address, problem in failed.items():
-                log.warning("alerts were not told to %s: %s", address, problem)
-            try:
-                async with asyncio.timeout(INTERVAL.total_seconds()):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
-            await asyncio.sleep(GATHER_SECONDS)
 
     async def _work(self, key: Key) -> Outcome:
         begun = time.perf_counter()

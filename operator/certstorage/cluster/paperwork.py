@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 from certstorage.api.decision import Decision
 from certstorage.api.incident_json import to_dict
-from certstorage.api.incidents import IncidentWanted
+from certstorage.api.incidents import IncidentStatus, IncidentWanted
 from certstorage.api.observed import Problem
 from certstorage.api.requests import RequestAnswer, RequestWanted, request_body, status_to_dict
 from certstorage.cluster.jobs import LABEL_POLICY, owner_reference
@@ -31,26 +32,37 @@ from certstorage.cluster.port import (
     UnprocessableError,
 )
 
-KEPT_BY_THE_SHELL = ("deliveries", "conditions")
-"""Of an incident's status: not the core's to say."""
+Deliveries = Callable[[IncidentStatus, Sequence[Json], datetime], list[Json]]
+"""Whether people were told of an incident, channel by channel, from what it said of that before, at a time (UTC)."""
 
 log = logging.getLogger(__name__)
 
 
-async def do_paperwork(cluster: Cluster, snapshot: Snapshot, decision: Decision) -> Counter[tuple[str, str]]:
+def nothing_told(_: IncidentStatus, before: Sequence[Json], __: datetime) -> list[Json]:
+    """Nobody is told of anything: what an incident says of that stays."""
+    return list(before)
+
+
+async def do_paperwork(
+    cluster: Cluster, snapshot: Snapshot, decision: Decision, deliveries: Deliveries = nothing_told
+) -> Counter[tuple[str, str]]:
     """File requests, answer them, tell incidents, delete what is outdated; how many of each were done and refused.
 
     Raises:
         ConflictError: somebody wrote one since it was read: read and decide again.
         UnavailableError: nothing is known of what became of the last write.
     """
-    paperwork = _Paperwork(cluster, snapshot)
+    paperwork = _Paperwork(cluster, snapshot, deliveries)
     for request in decision.requests:
         await paperwork.try_to("Request", paperwork.file(request))
     for answer in decision.answers:
         await paperwork.try_to("Answer", paperwork.answer(answer))
     for incident in decision.incidents:
         await paperwork.try_to("Incident", paperwork.tell(incident))
+    written = {incident.name for incident in decision.incidents}
+    for seen in snapshot.papers.incidents:
+        if seen.status is not None and seen.name not in written:
+            await paperwork.try_to("Incident", paperwork.deliver(seen.name, seen.status))
     for outdated in snapshot.papers.outdated:
         await paperwork.try_to("Cleanup", paperwork.delete(outdated))
     return paperwork.counts
@@ -59,8 +71,9 @@ async def do_paperwork(cluster: Cluster, snapshot: Snapshot, decision: Decision)
 class _Paperwork:
     """What one pass writes about one policy."""
 
-    def __init__(self, cluster: Cluster, snapshot: Snapshot) -> None:
+    def __init__(self, cluster: Cluster, snapshot: Snapshot, deliveries: Deliveries) -> None:
         self._cluster, self._snapshot, self._policy = cluster, snapshot, snapshot.policy
+        self._deliveries = deliveries
         self.counts: Counter[tuple[str, str]] = Counter()
 
     async def try_to(self, action: str, write: Awaitable[bool]) -> None:
@@ -101,8 +114,20 @@ class _Paperwork:
         old: Json = body.get("status") or {}
         target = self._snapshot.seen.target
         uid = old.get("targetUID", "") if isinstance(target, Problem) else target.uid
-        kept = {key: old[key] for key in KEPT_BY_THE_SHELL if key in old}
-        return await self._put_status(INCIDENTS, body, {**kept, **to_dict(wanted.status, self._policy, uid)})
+        told = self._told(wanted.status, old)
+        return await self._put_status(INCIDENTS, body, {**told, **to_dict(wanted.status, self._policy, uid)})
+
+    async def deliver(self, name: str, status: IncidentStatus) -> bool:
+        """Write whether people were told of an incident of which there is nothing else to say."""
+        body = self._snapshot.papers.incident_bodies[name]
+        rest = {key: value for key, value in body["status"].items() if key != "deliveries"}
+        return await self._put_status(INCIDENTS, body, {**self._told(status, body["status"]), **rest})
+
+    def _told(self, status: IncidentStatus, old: Json) -> Json:
+        """What is the shell's to say: whether people were told; conditions stay as they are."""
+        found = self._deliveries(status, old.get("deliveries", ()), self._snapshot.now)
+        kept = {"conditions": old["conditions"]} if "conditions" in old else {}
+        return {**kept, **({"deliveries": found} if found else {})}
 
     async def _open(self, name: str) -> Json:
         """Create the incident; it outlives the policy. One that is there since it was read is adopted as it stands."""

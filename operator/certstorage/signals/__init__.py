@@ -6,4 +6,5 @@ grading     a poll, graded for one policy: pure
 source      the signals of all policies, kept fresh; wakes whom a change concerns
 nudge       Alertmanager's webhook, which only makes the source poll sooner
 alertmanager  the poster of the operator's own alerts
+webhook     the same for those without Alertmanager
 """

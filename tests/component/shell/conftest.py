@@ -10,6 +10,7 @@ import pytest
 
 from certstorage.cluster.client import ApiCluster, login
 from tests.cluster import ControlPlane
+from tests.component.shell.account import Account
 
 ROOT = Path(__file__).resolve().parents[3]
 PLURALS = ("certstoragepolicies", "certstoragerequests", "certstorageincidents")
@@ -40,3 +41,9 @@ def namespace(plane: ControlPlane) -> Iterator[str]:
     plane.kubectl("create", "namespace", name)
     yield name
     plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def account(plane: ControlPlane) -> Account:
+    """An operator's login with the shipped role, enrolled nowhere yet."""
+    return Account(plane)

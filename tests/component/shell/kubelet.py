@@ -62,7 +62,8 @@ class Kubelet:
         elif self.receipt is not None:
             env = {entry["name"]: entry.get("value", "") for entry in container["env"]}
             code, receipt = self.receipt(env)
-            await self._status(pod, ended(code, json.dumps(receipt)))
+            said = json.dumps({**receipt, "command": container["args"][0]})
+            await self._status(pod, ended(code, said))
 
     async def _status(self, pod: Json, status: Json) -> None:
         with contextlib.suppress(ConflictError, NotFoundError):

@@ -16,7 +16,7 @@ from certstorage.api.alerts import Alert
 from certstorage.api.policy import Policy
 from certstorage.api.signals import FallbackSample, SignalSet
 from certstorage.cluster.client import ApiCluster, login
-from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, Cluster, Json, NotFoundError
+from certstorage.cluster.port import CLAIMS, DEPLOYMENTS, EVENTS, JOBS, POLICIES, REQUESTS, Cluster, Json, NotFoundError
 from certstorage.handlers import watch
 from certstorage.health import Heart
 from certstorage.ports import Settings
@@ -128,6 +128,7 @@ class Stage:
             Settings("validator:1", ALLOWED, "component-test"),
             self._post,
             namespaces=namespaces or (self.namespace,),
+            channels=("people",),
             telemetry=self.telemetry,
             heart=Heart(),
             pace=pace,
@@ -146,7 +147,8 @@ class Stage:
             return await until(what, condition, seconds)
         except AssertionError as error:
             policy = await self.policy()
-            raise AssertionError(f"{error}; status is {policy.get('status')}") from error
+            requests = [one.get("status") for one in await self.cluster.list(REQUESTS, self.namespace)]
+            raise AssertionError(f"{error}; status is {policy.get('status')}; of requests {requests}") from error
 
     async def deployment(self) -> Json:
         return await self.cluster.get(DEPLOYMENTS, self.namespace, TARGET)

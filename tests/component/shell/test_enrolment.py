@@ -6,7 +6,6 @@ import asyncio
 import functools
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,35 +14,11 @@ from certstorage.cluster.port import DEPLOYMENTS
 from certstorage.shell import Shell
 from certstorage.watching import Pace
 from tests.cluster import ControlPlane
+from tests.component.shell.account import Account
 from tests.component.shell.stage import Stage
 from tests.fakes.scene import TARGET, outage
 
-ROOT = Path(__file__).resolve().parents[3]
 QUICK = Pace(relist=0.5, refused=0.5, retry=0.5, rewatch=0.1, most_rewatch=1)
-
-
-class Account:
-    """Somebody with the operator's role in some namespaces, and no other right."""
-
-    def __init__(self, plane: ControlPlane) -> None:
-        self.user = f"operator-{secrets.token_hex(4)}"
-        self.kubeconfig = plane.user_kubeconfig(self.user)
-        self._plane = plane
-
-    def enrol(self, namespace: str) -> None:
-        binding = ("create", "rolebinding", "certstorage-operator", f"--namespace={namespace}")
-        self._plane.kubectl(*binding, "--clusterrole=certstorage-operator-enrolled", f"--user={self.user}")
-
-    def dismiss(self, namespace: str) -> None:
-        self._plane.kubectl("delete", "rolebinding", "certstorage-operator", f"--namespace={namespace}")
-
-
-@pytest.fixture
-def account(plane: ControlPlane) -> Account:
-    rules = (ROOT / "deploy" / "operator" / "rbac.yaml").read_text()
-    role = next(one for one in rules.split("\n---\n") if "name: certstorage-operator-enrolled" in one)
-    plane.kubectl("apply", "-f", "-", stdin=role)
-    return Account(plane)
 
 
 @pytest.fixture

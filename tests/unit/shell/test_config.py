@@ -12,7 +12,7 @@ import yaml
 
 from certstorage.api.patience import Patience
 from certstorage.api.reading import InvalidFieldError
-from certstorage.config import Config, InvalidConfigError, PrometheusServer, load, parse
+from certstorage.config import Config, InvalidConfigError, PrometheusServer, WebhookServer, load, parse
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "operator" / "config.yaml"
 LEAST: dict[str, Any] = {"prometheus": {"default": {"url": "http://p:9090"}}, "validatorImage": "v:1"}
@@ -35,6 +35,16 @@ def test_patience() -> None:
     assert load(SHIPPED).patience == Patience()
     shorter = parse({**LEAST, "patience": {"coolDownSeconds": 20}}).patience
     assert shorter == replace(Patience(), cool_down=timedelta(seconds=20))
+
+
+def test_a_webhook_is_a_choice() -> None:
+    assert load(SHIPPED).webhook is None
+    given = parse({**LEAST, "webhook": {"url": "https://hooks.example/x", "bearerTokenFile": "/t"}}).webhook
+    assert given == WebhookServer("https://hooks.example/x", "/t")
+    with pytest.raises(InvalidFieldError, match=r"webhook\.url"):
+        parse({**LEAST, "webhook": {"bearerTokenFile": "/t"}})
+    with pytest.raises(InvalidFieldError, match="unknown secret"):
+        parse({**LEAST, "webhook": {"url": "https://hooks.example/x", "secret": "x"}})
 
 
 def test_all_namespaces() -> None:
@@ -88,6 +98,6 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, text: str | None, told: str)
 
 def test_every_key_is_explained_in_the_shipped_file() -> None:
     assert set(yaml.safe_load(SHIPPED.read_text())) <= {
-        "prometheus", "alertmanager", "allowedEnv", "enrolledNamespaces", "pollSeconds", "maxConcurrentRollouts",
-        "maxConcurrentSweeps", "patience", "validatorImage",
+        "prometheus", "alertmanager", "webhook", "allowedEnv", "enrolledNamespaces", "pollSeconds",
+        "maxConcurrentRollouts", "maxConcurrentSweeps", "patience", "validatorImage",
     }  # fmt: skip
