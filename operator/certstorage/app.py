@@ -16,16 +16,16 @@ from kubernetes.aio.client import ApiClient
 from certstorage import __version__
 from certstorage.api.alerts import Alert
 from certstorage.cluster.client import ApiCluster, login
-from certstorage.config import Config, PrometheusServer
+from certstorage.config import Config
 from certstorage.health import Heart, application, served
 from certstorage.lease import FencedCluster, Lease, LeaseLostError
 from certstorage.ports import Decide, Settings
 from certstorage.registry import Key, Registry
 from certstorage.shell import MakeSource, Shell
 from certstorage.signals.alertmanager import Poster
-from certstorage.signals.nudge import Nudge
+from certstorage.signals.nudge import HEAD_SECONDS, Nudge
 from certstorage.signals.reader import Reader
-from certstorage.signals.server import Client, Server
+from certstorage.signals.server import Client, new_session
 from certstorage.signals.source import SignalSource
 from certstorage.signals.webhook import Webhook
 from certstorage.telemetry import CONTENT_TYPE, Telemetry
@@ -52,18 +52,6 @@ class Options:
 
 WatchWith = Callable[[ApiClient, Wakes, tuple[str, ...]], Awaitable[None]]
 """A watch that logs in as our own client does."""
-
-
-def _server(name: str, server: PrometheusServer) -> Server:
-    return Server(
-        name,
-        server.url,
-        prefix=server.prefix,
-        ca_file=server.ca_file,
-        bearer_token_file=server.bearer_token_file,
-        username=server.username,
-        password_file=server.password_file,
-    )
 
 
 def _settings(config: Config, options: Options) -> Settings:
@@ -97,10 +85,9 @@ def _post(config: Config, session: ClientSession) -> Post:
 
 def _signals(config: Config, session: ClientSession) -> MakeSource:
     def make(registry: Registry, wake: Callable[[Key], None], polled: Callable[[], None]) -> SignalSource:
-        servers = {name: _server(name, server) for name, server in config.prometheus.items()}
         return SignalSource(
             Reader(Client(session)),
-            servers,
+            config.prometheus,
             policies=lambda: registry,
             wake=wake,
             poll_seconds=config.poll_seconds,
@@ -131,7 +118,7 @@ async def serve(config: Config, options: Options, decide: Decide, watch: WatchWi
     async def lead() -> None:
         telemetry.leading.set(1)
         try:
-            async with ClientSession(trust_env=False) as session:
+            async with new_session() as session:
                 shell = Shell(
                     FencedCluster(cluster, lease),
                     _signals(config, session),
@@ -154,7 +141,10 @@ async def serve(config: Config, options: Options, decide: Decide, watch: WatchWi
     nudges = Nudge(options.nudge_token_file, nudge).application()
     ticking = asyncio.ensure_future(heart.tick())
     try:
-        async with served(routes, options.host, options.port), served(nudges, options.host, options.nudge_port):
+        async with (
+            served(routes, options.host, options.port),
+            served(nudges, options.host, options.nudge_port, keepalive_seconds=HEAD_SECONDS),
+        ):
             while True:
                 try:
                     await lease.run(lead)

@@ -15,6 +15,7 @@ import yaml
 
 from certstorage.api.patience import Patience
 from certstorage.api.reading import Fields, InvalidFieldError
+from certstorage.signals.server import Server
 
 ALL = "all"
 KEYS = frozenset(
@@ -33,23 +34,13 @@ KEYS = frozenset(
 )
 PATIENCE_KEYS = frozenset({"firstBreathSeconds", "lingerSeconds", "coolDownSeconds"})
 WEBHOOK_KEYS = frozenset({"url", "bearerTokenFile"})
-SERVER_KEYS = frozenset({"url", "prefix", "caFile", "bearerTokenFile", "username", "passwordFile"})
+TLS_KEYS = ("caFile", "certFile", "keyFile")
+SERVER_KEYS = frozenset({"url", "prefix", *TLS_KEYS, "bearerTokenFile", "username", "passwordFile"})
+BOTH_OR_NONE = (("username", "passwordFile"), ("certFile", "keyFile"))
 
 
 class InvalidConfigError(ValueError):
     """The configuration cannot be used; the message is for the person who starts the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class PrometheusServer:
-    """Where one Prometheus server is and how to be let in; files are read again for every request."""
-
-    url: str
-    prefix: str = ""
-    ca_file: str = ""
-    bearer_token_file: str = ""
-    username: str = ""
-    password_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ class WebhookServer:
 class Config:
     """The whole configuration. `namespaces` are those that are served; None means all of them."""
 
-    prometheus: Mapping[str, PrometheusServer]
+    prometheus: Mapping[str, Server]
     validator_image: str
     alertmanagers: tuple[str, ...] = ()
     webhook: WebhookServer | None = None
@@ -112,7 +103,7 @@ def parse(raw: Mapping[str, object], path: str = "config") -> Config:
     if not image:
         raise InvalidFieldError(f"{path}.validatorImage: expected an image, found nothing")
     return Config(
-        prometheus={name: _server(servers.table(name)) for name in servers.raw},
+        prometheus={name: _server(name, servers.table(name)) for name in servers.raw},
         validator_image=image,
         alertmanagers=tuple(_url(url, f"{path}.alertmanager") for url in _texts(fields, "alertmanager")),
         webhook=_webhook(fields.table("webhook")),
@@ -145,16 +136,24 @@ def _known(raw: Mapping[str, object], keys: frozenset[str], path: str) -> None:
         raise InvalidFieldError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(keys))}")
 
 
-def _server(server: Fields) -> PrometheusServer:
+def _server(name: str, server: Fields) -> Server:
     _known(server.raw, SERVER_KEYS, server.path)
     if server.has("bearerTokenFile") and server.has("username"):
         raise InvalidFieldError(f"{server.path}: bearerTokenFile and username exclude each other: keep one")
-    if server.has("username") != server.has("passwordFile"):
-        raise InvalidFieldError(f"{server.path}: username and passwordFile belong together: write both or none")
-    return PrometheusServer(
-        url=_url(server.text("url"), f"{server.path}.url"),
+    for one, other in BOTH_OR_NONE:
+        if server.has(one) != server.has(other):
+            raise InvalidFieldError(f"{server.path}: {one} and {other} belong together: write both or none")
+    url = _url(server.text("url"), f"{server.path}.url")
+    of_tls = [key for key in TLS_KEYS if server.has(key)]
+    if of_tls and not url.startswith("https:"):
+        raise InvalidFieldError(f"{server.path}: {', '.join(of_tls)} without TLS: write an https URL")
+    return Server(
+        name,
+        url,
         prefix=server.text("prefix", ""),
         ca_file=server.text("caFile", ""),
+        cert_file=server.text("certFile", ""),
+        key_file=server.text("keyFile", ""),
         bearer_token_file=server.text("bearerTokenFile", ""),
         username=server.text("username", ""),
         password_file=server.text("passwordFile", ""),

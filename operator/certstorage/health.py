@@ -72,12 +72,17 @@ def application(
 
 
 @asynccontextmanager
-async def served(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
-    """Serve an application for as long as the context lasts."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+async def served(app: web.Application, host: str, port: int, *, keepalive_seconds: float = 75.0) -> AsyncIterator[None]:
+    """Serve an application for as long as the context lasts.
+
+    A connection over which no whole head of a request comes for `keepalive_seconds` is closed.
+    """
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, keepalive_timeout=keepalive_seconds, shutdown_timeout=0.5
+    )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, shutdown_timeout=0.5).start()
+        await web.TCPSite(runner, host, port).start()
         yield
     finally:
         await runner.cleanup()

@@ -20,6 +20,9 @@ from certstorage.signals.server import read_secret
 
 MAX_BYTES: Final = 1024 * 1024
 READ_SECONDS: Final = 5.0
+"""For a body."""
+HEAD_SECONDS: Final = 10.0
+"""For the head of a request. Whoever serves the application sees to it: nothing of ours runs before it is here."""
 PER_SECOND: Final = 20
 """Nudges taken in a second, after a burst of as many again."""
 AT_ONCE: Final = 32

@@ -24,7 +24,7 @@ class Server:
     """A server by its configured name. Files are read again for each request, so that they may be rotated.
 
     `url` is scheme, host and port; `prefix` the path under which it serves. Token and basic authentication exclude
-    each other. `timeout_seconds` is for one whole request.
+    each other; a client certificate and its key belong together. `timeout_seconds` is for one whole request.
     """
 
     name: str
@@ -33,7 +33,6 @@ class Server:
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    insecure_skip_verify: bool = False
     bearer_token_file: str = ""
     username: str = ""
     password_file: str = ""
@@ -99,18 +98,18 @@ class Client:
         if known is not None and known[0] == state:
             return known[1]
         context = ssl.create_default_context(cafile=server.ca_file or None)
-        if server.insecure_skip_verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if server.cert_file:
-            context.load_cert_chain(server.cert_file, server.key_file or None)
+            context.load_cert_chain(server.cert_file, server.key_file)
         self._contexts[server] = (state, context)
         return context
 
 
 def new_session() -> aiohttp.ClientSession:
-    """A session for a Client: nothing from the environment, connections kept between polls. To be closed."""
+    """A session for a Client: no proxy, no cookies, connections kept between polls. To be closed."""
     return aiohttp.ClientSession(
-        trust_env=False, connector=aiohttp.TCPConnector(limit_per_host=4, keepalive_timeout=60)
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit_per_host=4, keepalive_timeout=60),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +18,12 @@ import aiohttp
 import yaml
 from aiohttp import web
 
+from certstorage.api.status import ReadsFrom, ReadsStatus
+from certstorage.signals.names import OPERATOR_DEPLOYMENT, OPERATOR_NAMESPACE
 from certstorage.signals.rules import rule_file, to_yaml
 from certstorage.signals.server import Server
 from certstorage.signals.timings import Timings
+from certstorage.telemetry import CONTENT_TYPE, PolicyFacts, Telemetry
 from tests.cluster import binaries, packages
 
 NAMESPACE, DEPLOYMENT = "production", "deltacrown"
@@ -34,12 +39,12 @@ FAST = Timings(
     outage_window=seconds(4),
     outage_for=seconds(1),
     check_window=seconds(6),
-    window=seconds(20),
+    window=seconds(12),
     degraded_for=seconds(8),
     recovered_window=seconds(6),
     baseline_window=seconds(30),
     absent_for=seconds(2),
-    stale_after=seconds(20),
+    stale_after=seconds(8),
     flag_mismatch_for=seconds(5),
     blocked_after=seconds(60),
     min_operations=5,
@@ -48,11 +53,12 @@ FAST = Timings(
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody has, below those that the kernel gives to clients meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 T = TypeVar("T")
@@ -84,6 +90,8 @@ class Workload:
     reads_local: bool = False
     template_hash: str = "aaaa1"
     gone: bool = False
+    gauge: bool = True
+    """Whether it exports how many requests are in flight."""
     counters: dict[str, float] = field(default_factory=dict)
     _at: float = field(default_factory=time.monotonic)
 
@@ -127,57 +135,64 @@ class Workload:
         self._grow()
         hanging = 30 if self.mode == "hole" else 1 if self.reads + self.saves else 0
         lines = [f"{name} {value}" for name, value in self.counters.items()]
+        if self.gauge:
+            lines += [f'cert_s3_in_flight{{op="read"}} {0 if self.reads_local else hanging}']
+            lines += [f'cert_s3_in_flight{{op="save"}} {hanging}']
         lines += [
-            f'cert_s3_in_flight{{op="read"}} {0 if self.reads_local else hanging}',
-            f'cert_s3_in_flight{{op="save"}} {hanging}',
             "cert_local_disk_free_bytes 60",
             "cert_local_disk_size_bytes 100",
             "cert_local_disk_free_inodes 70",
             "cert_local_disk_inodes 100",
-            f"certstorage_last_evaluation_timestamp_seconds {time.time()}",
         ]
         return "\n".join(lines) + "\n"
 
 
+POLICY = ("production", "certificates")
+IN_PEACE = PolicyFacts(
+    labels=(*POLICY, DEPLOYMENT),
+    reads=ReadsStatus(ReadsFrom.S3, ReadsFrom.S3, pods=1, pods_as_desired=1),
+    flag=1.0,
+    held=False,
+    mismatch_percent=0.02,
+)
+"""What the operator exports of a policy while nothing is wrong."""
+
+
 @dataclass
 class Exporter:
-    """Serves a workload's metrics, and tells Prometheus under which Pod name, as service discovery does."""
+    """Serves a workload's metrics and the operator's own, and tells Prometheus of both, as service discovery does."""
 
     workload: Workload
     port: int = field(default_factory=free_port)
-    operator: bool = False
-    """Whether the operator's metrics are there too, as if it ran."""
-    reads_local: bool = False
+    telemetry: Telemetry = field(default_factory=lambda: Telemetry("test", time.time))
+    evaluates: bool = True
+    """Whether the operator goes through its signals."""
+
+    def about_policy(self, **facts: Any) -> None:
+        """The operator cares for the workload; `facts` say what is not in peace."""
+        self.telemetry.facts[POLICY] = replace(IN_PEACE, **facts)
 
     def application(self) -> web.Application:
-        """Routes: /metrics, and /targets for http_sd."""
+        """Routes: /metrics, /operator, and /targets for http_sd."""
 
         async def metrics(_: web.Request) -> web.Response:
-            text = self.workload.text() + (self._operator() if self.operator else "")
-            return web.Response(text=text, content_type="text/plain")
+            return web.Response(text=self.workload.text(), content_type="text/plain")
+
+        async def operator(_: web.Request) -> web.Response:
+            if self.evaluates:
+                self.telemetry.evaluation()
+            return web.Response(body=self.telemetry.text(), headers={"Content-Type": CONTENT_TYPE})
 
         async def targets(_: web.Request) -> web.Response:
-            labels = {"namespace": NAMESPACE, "deployment": DEPLOYMENT, "pod": self.workload.pod}
-            groups = [] if self.workload.gone else [{"targets": [f"127.0.0.1:{self.port}"], "labels": labels}]
-            return web.json_response(groups)
+            pods = {"namespace": NAMESPACE, "deployment": DEPLOYMENT, "pod": self.workload.pod}
+            own = {"namespace": OPERATOR_NAMESPACE, "deployment": OPERATOR_DEPLOYMENT, "pod": "certstorage-operator-0"}
+            own |= {"__metrics_path__": "/operator"}
+            labels = [own] if self.workload.gone else [own, pods]
+            return web.json_response([{"targets": [f"127.0.0.1:{self.port}"], "labels": one} for one in labels])
 
         app = web.Application()
-        app.add_routes([web.get("/metrics", metrics), web.get("/targets", targets)])
+        app.add_routes([web.get("/metrics", metrics), web.get("/operator", operator), web.get("/targets", targets)])
         return app
-
-    def _operator(self) -> str:
-        policy = f'{{policy_namespace="{NAMESPACE}",policy="certificates",workload="{DEPLOYMENT}"}}'
-        waiting = policy.replace("}", ',reason="AwaitingApproval"}')
-        local, now = int(self.reads_local), time.time()
-        lines = [f"{name}{policy} 1" for name in ("certstorage_policy_info", "certstorage_flag_actual")]
-        lines += [f"certstorage_reads_local{policy} {local}", f"certstorage_incident_active{policy} {local}"]
-        lines += [f"certstorage_flag_wanted{policy} {1 - local}", f"certstorage_pods_not_as_desired{policy} 0"]
-        lines += [f"cert_backfill_mismatch_rate_percent{policy} 0.02"]
-        lines += [f"certstorage_blocked_since_timestamp_seconds{waiting} {now - 5}"]
-        lines += [f'certstorage_actions_total{{action="Hold",result="done"}} {now}']
-        lines += [f'certstorage_passes_total{{result="done"}} {now}']
-        lines += [f'certstorage_pass_seconds_bucket{{le="{le}"}} {now}' for le in ("0.1", "+Inf")]
-        return "\n".join(lines) + "\n"
 
 
 class Process:
@@ -209,20 +224,22 @@ class Prometheus(Process):
     def __init__(
         self,
         folder: Path,
-        program: Path,
+        version: str,
         exporter: Exporter,
         timings: Timings = FAST,
-        alertmanager: int | None = None,
+        alertmanagers: tuple[int, ...] = (),
         flags: tuple[str, ...] = (),
     ) -> None:
+        self.version = version
         self.port = free_port()
-        self.folder, self.exporter, self.timings, self.alertmanager = folder, exporter, timings, alertmanager
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.folder, self.exporter, self.timings, self.alertmanagers = folder, exporter, timings, alertmanagers
         self.rules = folder / "rules.yml"
         folder.mkdir(parents=True, exist_ok=True)
         self.rules.write_text(to_yaml(rule_file(timings), timings))
         (folder / "prometheus.yml").write_text(yaml.safe_dump(self._config()))
         command = [
-            str(program),
+            str(PROMETHEUS_PROGRAMS[version]()),
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
@@ -239,28 +256,29 @@ class Prometheus(Process):
             "rule_files": [str(self.rules)],
             "scrape_configs": [{"job_name": "pods", "http_sd_configs": [source]}],
         }
-        if self.alertmanager is not None:
-            target = [{"targets": [f"127.0.0.1:{self.alertmanager}"]}]
-            config["alerting"] = {"alertmanagers": [{"static_configs": target, "api_version": "v2"}]}
+        if self.alertmanagers:
+            targets = [f"127.0.0.1:{port}" for port in self.alertmanagers]
+            one = {"static_configs": [{"targets": targets}], "api_version": "v2"}
+            config["alerting"] = {"alertmanagers": [one]}
         return config
 
     @property
     def server(self) -> Server:
         """How to ask it."""
-        return Server("default", f"http://127.0.0.1:{self.port}")
+        return Server("default", self.base)
 
     async def ready(self, session: aiohttp.ClientSession) -> None:
         """Wait until it answers."""
-        await answering(session, f"http://127.0.0.1:{self.port}/-/ready", self)
+        await answering(session, f"{self.base}/-/ready", self)
 
     async def reload(self, session: aiohttp.ClientSession) -> None:
         """Read the rules again."""
-        async with session.post(f"http://127.0.0.1:{self.port}/-/reload") as response:
+        async with session.post(f"{self.base}/-/reload") as response:
             assert response.status == 200, await response.text()
 
     async def requests(self, session: aiohttp.ClientSession) -> float:
         """API requests that it has answered, by its own count."""
-        async with session.get(f"http://127.0.0.1:{self.port}/metrics") as response:
+        async with session.get(f"{self.base}/metrics") as response:
             lines = (await response.text()).splitlines()
         counted = [
             line for line in lines if line.startswith('prometheus_http_requests_total{code="200",handler="/api/')
@@ -269,7 +287,7 @@ class Prometheus(Process):
 
     async def query(self, session: aiohttp.ClientSession, expr: str) -> list[Any]:
         """The result of an instant query."""
-        async with session.post(f"http://127.0.0.1:{self.port}/api/v1/query", data={"query": expr}) as response:
+        async with session.post(f"{self.base}/api/v1/query", data={"query": expr}) as response:
             answer = await response.json()
             assert answer["status"] == "success", answer
             result: list[Any] = answer["data"]["result"]

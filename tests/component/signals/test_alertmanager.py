@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -85,7 +86,7 @@ class Contacts:
         self.woken = asyncio.Event()
         self.slack: list[Any] = []
         self.pagerduty: list[Any] = []
-        self.webhooks: list[Any] = []
+        self.webhooks: dict[str, list[Any]] = {}
         self.nudge = Nudge(str(token_file), self._wake)
 
     def _wake(self) -> bool:
@@ -102,11 +103,13 @@ class Contacts:
             return web.Response(status=202, text='{"status":"success"}')
 
         async def webhook(request: web.Request) -> web.Response:
-            self.webhooks.append(await request.json())
+            self.webhooks.setdefault(request.path, []).append(await request.json())
             return web.Response()
 
         app = web.Application()
-        app.add_routes([web.post("/slack", slack), web.post("/pagerduty", pagerduty), web.post("/webhook", webhook)])
+        app.add_routes(
+            [web.post("/slack", slack), web.post("/pagerduty", pagerduty), web.post("/webhook/{name}", webhook)]
+        )
         app.add_subapp("/op", self.nudge.application())
         return app
 
@@ -190,36 +193,77 @@ async def test_an_outage_reaches_the_operator_and_people(
     assert "CertS3WriteSuccessLow" not in text + str(contacts.pagerduty)
 
 
+# severities in the shipped configuration's own waits: a page leaves after ten seconds at the latest
+PAGED_WITHIN = 12
+
+
+@pytest.mark.parametrize("gauge", [True, False], ids=["with in-flight gauge", "without"])
+async def test_a_quiet_night_pages_nobody(
+    gauge: bool, run: Run, start: Start, contacts: Contacts, exporter: Exporter, tmp_path: Path
+) -> None:
+    alertmanager = await run("0.28", shipped(tmp_path, contacts))
+    observer = await start("3.16", alertmanagers=(alertmanager.port,))
+    exporter.workload.gauge = gauge
+    await eventually(
+        observer.look, lambda seen: seen.verdict(SignalName.RECOVERY) is Verdict.CLEAR_PROVEN, 40, "a busy evening"
+    )
+    exporter.workload.reads = exporter.workload.saves = 0
+    await eventually(observer.look, lambda seen: seen.verdict(SignalName.RECOVERY) is Verdict.IDLE, 40, "night falls")
+    dawn = time.monotonic() + PAGED_WITHIN
+    await eventually(observer.look, lambda _: time.monotonic() > dawn, PAGED_WITHIN + 10, "morning")
+    assert (contacts.slack, contacts.pagerduty) == ([], [])
+    assert observer.untouched
+    # without the gauge a collapse of the volume is told, to the operator alone
+    assert contacts.woken.is_set() is not gauge
+
+
 # --- resolved is not recovered
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-async def test_a_false_resolved_wakes_and_nothing_more(
-    version: str, start: Start, run: Run, contacts: Contacts, exporter: Exporter, tmp_path: Path
-) -> None:
-    base = f"http://127.0.0.1:{contacts.port}"
-    token = {"authorization": {"credentials_file": str(tmp_path / "nudge-token")}}
-    hooks = [{"url": f"{base}/op/nudge", "http_config": token}, {"url": f"{base}/webhook"}]
-    route = {"receiver": "nudge", "group_wait": "0s", "group_interval": "1s", "group_by": ["alertname"]}
-    alertmanager = await run(version, {"route": route, "receivers": [{"name": "nudge", "webhook_configs": hooks}]})
-    resend = ("--rules.alert.resend-delay=1s",)
-    observer = await start("3.16", alertmanager=alertmanager.port, flags=resend)
-    exporter.workload.mode = "down"
-    await eventually(
-        observer.look, lambda seen: seen.verdict(SignalName.OUTAGE) is Verdict.FIRING, 30, "the outage fires"
-    )
+class Told(Alertmanager):
+    """An Alertmanager whose webhooks nudge the operator and are written down."""
 
-    async def said() -> set[tuple[str, str]]:
-        alerts = [one for message in contacts.webhooks for one in message["alerts"]]
+    def __init__(self, folder: Path, version: str, contacts: Contacts, token_file: Path) -> None:
+        self.hook, self.contacts = f"/webhook/{version}", contacts
+        base = f"http://127.0.0.1:{contacts.port}"
+        token = {"authorization": {"credentials_file": str(token_file)}}
+        hooks = [{"url": f"{base}/op/nudge", "http_config": token}, {"url": f"{base}{self.hook}"}]
+        route = {"receiver": "nudge", "group_wait": "0s", "group_interval": "1s", "group_by": ["alertname"]}
+        config = {"route": route, "receivers": [{"name": "nudge", "webhook_configs": hooks}]}
+        super().__init__(folder, ALERTMANAGER_PROGRAMS[version](), config)
+
+    async def said(self) -> set[tuple[str, str]]:
+        """Each alert's name with the states it was told in."""
+        alerts = [one for message in self.contacts.webhooks.get(self.hook, ()) for one in message["alerts"]]
         return {(one["labels"]["alertname"], one["status"]) for one in alerts}
 
-    await eventually(said, lambda found: ("CertS3Outage", "firing") in found, 20, "Alertmanager says that it fires")
-    assert contacts.woken.is_set()
-    await observer.prometheus.stop(signal.SIGKILL)
-    await eventually(said, lambda found: ("CertS3Outage", "resolved") in found, 30, "nobody sends it: it resolves")
-    believed = await observer.look()
-    assert believed.verdict(SignalName.OUTAGE) is Verdict.UNKNOWN
-    assert not believed.trusted
+
+async def test_a_false_resolved_wakes_and_nothing_more(
+    start: Start, contacts: Contacts, exporter: Exporter, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        tellers = [Told(tmp_path / version, version, contacts, tmp_path / "nudge-token") for version in VERSIONS]
+        for one in tellers:
+            stack.push_async_callback(one.stop)
+            await one.start()
+            await one.ready(session)
+        ports = tuple(one.port for one in tellers)
+        observer = await start("3.16", alertmanagers=ports, flags=("--rules.alert.resend-delay=1s",))
+        exporter.workload.mode = "down"
+        await eventually(
+            observer.look, lambda seen: seen.verdict(SignalName.OUTAGE) is Verdict.FIRING, 30, "the outage fires"
+        )
+        assert observer.reads_local
+        for one in tellers:
+            await eventually(one.said, lambda found: ("CertS3Outage", "firing") in found, 20, "it is told")
+        assert contacts.woken.is_set()
+        await observer.prometheus.stop(signal.SIGKILL)
+        for one in tellers:
+            await eventually(one.said, lambda found: ("CertS3Outage", "resolved") in found, 30, "nobody sends it: over")
+        believed = await observer.look()
+        assert believed.verdict(SignalName.OUTAGE) is Verdict.UNKNOWN
+        assert not believed.trusted
+        assert observer.reads_local
 
 
 # --- the operator's own alerts

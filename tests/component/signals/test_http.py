@@ -223,7 +223,6 @@ async def test_tls_by_a_private_authority(serve: Serve, session: aiohttp.ClientS
     assert why(await asked(session, replace(server, ca_file=str(other.pair.cert)))) is Trouble.TLS
     assert why(await asked(session, replace(server, ca_file=str(tmp_path / "absent")))) is Trouble.CREDENTIALS
     assert await asked(session, replace(server, ca_file=str(authority.pair.cert))) == b"none"
-    assert await asked(session, replace(server, insecure_skip_verify=True)) == b"none"
 
 
 async def test_a_replaced_authority_is_trusted_without_a_restart(serve: Serve, tmp_path: Path) -> None:

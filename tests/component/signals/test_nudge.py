@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 
+from certstorage.health import served
 from certstorage.signals.nudge import AT_ONCE, MAX_BYTES, PER_SECOND, Nudge
 from tests.component.signals.parts import eventually, free_port
 
@@ -38,11 +37,7 @@ class Stand:
 async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
     (tmp_path / "token").write_text("secret\n")
     stand = Stand(tmp_path / "token")
-    runner = web.AppRunner(stand.nudge.application(), access_log=None, shutdown_timeout=0.1)
-    async with AsyncExitStack() as stack:
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", stand.port).start()
+    async with served(stand.nudge.application(), "127.0.0.1", stand.port, keepalive_seconds=0.5):
         yield stand
 
 
@@ -125,6 +120,22 @@ async def test_a_slow_body_is_cut_off(stand: Stand) -> None:
     assert answer.startswith(b"HTTP/1.1 408 ")
     writer.close()
     await writer.wait_closed()
+    assert stand.woken == 0
+
+
+async def test_a_head_that_drips_is_cut_off(stand: Stand) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stand.port)
+    writer.write(b"POST /nudge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n")
+
+    async def drip() -> None:
+        while not writer.is_closing():
+            writer.write(b"X-More: to come\r\n")
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.ensure_future(drip())
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    dripping.cancel()
+    writer.close()
     assert stand.woken == 0
 
 

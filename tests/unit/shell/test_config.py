@@ -12,7 +12,8 @@ import yaml
 
 from certstorage.api.patience import Patience
 from certstorage.api.reading import InvalidFieldError
-from certstorage.config import Config, InvalidConfigError, PrometheusServer, WebhookServer, load, parse
+from certstorage.config import Config, InvalidConfigError, WebhookServer, load, parse
+from certstorage.signals.server import Server
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "operator" / "config.yaml"
 LEAST: dict[str, Any] = {"prometheus": {"default": {"url": "http://p:9090"}}, "validatorImage": "v:1"}
@@ -28,7 +29,28 @@ def test_the_shipped_file() -> None:
 
 
 def test_the_least_that_is_needed() -> None:
-    assert parse(LEAST) == Config({"default": PrometheusServer("http://p:9090")}, "v:1")
+    assert parse(LEAST) == Config({"default": Server("default", "http://p:9090")}, "v:1")
+
+
+def test_several_servers_each_in_its_own_way() -> None:
+    secured = {"url": "https://eu:9090/", "prefix": "/prometheus", "caFile": "ca", "certFile": "c", "keyFile": "k"}
+    servers = {
+        "default": {"url": "http://p:9090", "bearerTokenFile": "token"},
+        "eu": {**secured, "username": "op", "passwordFile": "password"},
+    }
+    assert parse({**LEAST, "prometheus": servers}).prometheus == {
+        "default": Server("default", "http://p:9090", bearer_token_file="token"),
+        "eu": Server(
+            "eu",
+            "https://eu:9090",
+            prefix="/prometheus",
+            ca_file="ca",
+            cert_file="c",
+            key_file="k",
+            username="op",
+            password_file="password",
+        ),
+    }
 
 
 def test_patience() -> None:
@@ -65,6 +87,8 @@ def test_all_namespaces() -> None:
             {"prometheus": {"a": {"url": "http://p", "username": "u", "passwordFile": "f", "bearerTokenFile": "t"}}},
             "exclude each other",
         ),
+        ({"prometheus": {"a": {"url": "https://p", "certFile": "c"}}}, "certFile and keyFile belong together"),
+        ({"prometheus": {"a": {"url": "http://p", "caFile": "c"}}}, "prometheus.a: caFile without TLS"),
         ({"validatorImage": ""}, "validatorImage"),
         ({"validatorImage": None}, "validatorImage"),
         ({"pollSeconds": 0}, "pollSeconds: expected a whole number, 1 or more"),
