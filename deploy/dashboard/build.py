@@ -110,7 +110,6 @@ ROWS = (
                 unit="s",
                 text="Above 500 ms: latency spike, network path, or a bucket in another region.",
                 limits=(LIMIT.get_p95_seconds,),
-                may_be_empty=True,
             ),
         ),
     ),
@@ -142,7 +141,6 @@ ROWS = (
                 },
                 unit="bool_yes_no",
                 text="Recovered: under 1 % of saves failed for five minutes. The way back needs it, or probes.",
-                may_be_empty=True,
             ),
             Panel(
                 "Free on the certificates' disk",

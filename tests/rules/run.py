@@ -18,7 +18,7 @@ import yaml
 
 from tests.cluster import binaries, packages
 from tests.cluster.errors import ClusterError
-from tests.rules.phases import document
+from tests.rules import phases, questions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -37,22 +37,20 @@ VERSIONS: dict[str, Callable[[], Path]] = {"2": lambda: packages.prometheus_2("p
 """How to get each major version: installed from Debian, or built once into the user's cache; else a ClusterError."""
 
 
-def write_phases(folder: Path) -> Path:
-    """The cases of tests/rules/phases.py, as a file."""
+def write_tests(folder: Path) -> list[Path]:
+    """All test files, those that phases.py and questions.py make among them, written into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "phases_test.yml"
-    path.write_text(yaml.safe_dump(document(str(RULES)), width=1_000_000))
-    return path
+    made = []
+    for module in (phases, questions):
+        path = folder / f"{module.__name__.rpartition('.')[2]}_test.yml"
+        path.write_text(yaml.safe_dump(module.document(str(RULES)), width=1_000_000))
+        made.append(path)
+    return [*made, *sorted(HERE.glob("*_test.yml"))]
 
 
-def tests(phases: Path) -> list[Path]:
-    """All test files."""
-    return [*sorted(HERE.glob("*_test.yml")), phases]
-
-
-def check(promtool: Path, phases: Path) -> str:
+def check(promtool: Path, tests: list[Path]) -> str:
     """What one promtool complains about in the rule files and tests; nothing when all is well."""
-    commands = [["check", "rules", RULES, DEMO_RULES], *(["test", "rules", path] for path in tests(phases))]
+    commands = [["check", "rules", RULES, DEMO_RULES], *(["test", "rules", path] for path in tests)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return "".join(pool.map(lambda command: _complaint([promtool, *command]), commands))
 
@@ -64,8 +62,8 @@ def _complaint(command: list[str | Path]) -> str:
 
 def main() -> int:
     """Run all with both; see the module."""
-    phases = write_phases(ROOT / "artifacts" / "rules")
-    cases = sum(len(yaml.safe_load(path.read_text())["tests"]) for path in tests(phases))
+    tests = write_tests(ROOT / "artifacts" / "rules")
+    cases = sum(len(yaml.safe_load(path.read_text())["tests"]) for path in tests)
     good, missing = True, False
     for major, get in VERSIONS.items():
         try:
@@ -76,7 +74,7 @@ def main() -> int:
             print(f"NOT TRIED: {error}", file=sys.stderr)
             missing = True
             continue
-        complaints = check(promtool, phases)
+        complaints = check(promtool, tests)
         sys.stderr.write(complaints)
         print(f"promtool {version(promtool)}: {cases} cases {'FAILED' if complaints else 'passed'}")
         good = good and not complaints

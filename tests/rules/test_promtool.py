@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.run import VERSIONS, check, version, write_phases
+from tests.rules.run import VERSIONS, check, version, write_tests
 
 
 @pytest.mark.parametrize("major", VERSIONS)
@@ -15,5 +15,5 @@ def test_every_case_passes(major: str, tmp_path: Path) -> None:
     get: Callable[[], Path] = VERSIONS[major]
     promtool = get()
     assert version(promtool).startswith(f"{major}.")
-    complaints = check(promtool, write_phases(tmp_path))
+    complaints = check(promtool, write_tests(tmp_path))
     assert complaints == ""

@@ -214,7 +214,7 @@ class _Grading:
             return self._measured(min(free, default=None), "the gauges of the certificates' disk")
         if self.name is SignalName.GET_SLOW:
             slow = self._measured(self.recorded.values.get((P95, "")), "enough GETs within ten minutes")
-            return slow if slow.value is not None or self._has(Fact.READS) else self._clear(Verdict.IDLE)
+            return slow if slow.value is not None or self._has(Fact.READS) else self._idle()
         proof = _PROOFS[self.name]
         value = None
         if proof.value is not None and self._has(proof.judged):
@@ -222,7 +222,7 @@ class _Grading:
         if self._has(proof.enough):
             return self._clear(Verdict.CLEAR_PROVEN, value=value)
         if not self._has(proof.traffic):
-            return self._clear(Verdict.IDLE)
+            return self._idle()
         return self._clear(Verdict.CLEAR_UNPROVEN, proof.missing, value=value)
 
     def _measured(self, value: float | None, missing: str) -> Signal:
@@ -246,7 +246,13 @@ class _Grading:
             return self._clear(Verdict.CLEAR_UNPROVEN, "saves below 1 % of failures for five minutes", value=value)
         if self._has(Fact.SAVE_FAILED_LATELY):
             return self._clear(Verdict.CLEAR_UNPROVEN, "ten minutes without a failed save")
-        return self._clear(Verdict.IDLE)
+        return self._idle()
+
+    def _idle(self) -> Signal:
+        """No traffic was counted: only of a workload that was scraped meanwhile does that say that there was none."""
+        if self._has(Fact.WATCHED):
+            return self._clear(Verdict.IDLE)
+        return self._clear(Verdict.CLEAR_UNPROVEN, "a minute of scrapes without a gap")
 
     def _has(self, facts: Fact) -> bool:
         found = self.recorded.facts

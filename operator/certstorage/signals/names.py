@@ -58,6 +58,8 @@ class Fact(IntFlag):
     """A save failed within ten minutes, however few there were."""
     VALIDATED = 8192
     """The operator exports the mismatch rate of a receipt."""
+    WATCHED = 16384
+    """Scraped throughout the minute: what was not counted in it did not happen."""
 
 
 # Metrics of the operator itself. Those about a policy carry the labels `policy_namespace`, `policy` and `workload`

@@ -29,29 +29,42 @@ RULES_QUERY: Final = {"type": "alert"}
 QUERY_PATH: Final = "/api/v1/query"
 
 
+_LONGEST_STEM: Final = 58
+"""Kubernetes cuts what it generates a name from to this, and adds five random characters."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ReplicaSet:
-    """The Pods of one pod template: those named `<deployment>-<template hash>-…` in a namespace."""
+    """The Pods of one pod template: those of a namespace whose names begin with `stem`."""
 
     namespace: str
     deployment: str
     template_hash: str
 
     @property
-    def name(self) -> str:
-        """The name that Kubernetes gave it."""
-        return f"{self.deployment}-{self.template_hash}"
+    def stem(self) -> str:
+        """The names of its Pods but for their last five characters."""
+        return self._whole[:_LONGEST_STEM]
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether its Pods can be told from an older template's by name: the hash of a long name is cut off."""
+        return self.stem == self._whole
+
+    @property
+    def _whole(self) -> str:
+        return f"{self.deployment}-{self.template_hash}-"
 
 
 def fallback_query(replica_sets: Iterable[ReplicaSet]) -> str:
     """Raw read counters of the Pods of some ReplicaSets, summed since their start, and how many were scraped twice.
 
-    The answer has the labels `namespace`, `replicaset` and `what`: reads, fallbacks or pods.
+    The answer has the labels `namespace`, `stem` and `what`: reads, fallbacks or pods.
     """
     wanted = sorted(set(replica_sets))
     namespaces = "|".join(sorted({re.escape(one.namespace) for one in wanted}))
-    names = "|".join(sorted({re.escape(one.name) for one in wanted}))
-    pods = f"namespace=~{_quoted(namespaces)},pod=~{_quoted(f'({names})-[a-z0-9]+')}"
+    stems = "|".join(sorted({re.escape(one.stem) for one in wanted}))
+    pods = f"namespace=~{_quoted(namespaces)},pod=~{_quoted(f'({stems})[a-z0-9]{{5}}')}"
     reads, fallbacks = f"cert_s3_read_total{{{pods}}}", f"cert_s3_read_fallback_total{{{pods}}}"
     # a Pod that is gone has an answer to the range and none to the instant
     twice = f"count_over_time({reads}[5m]) >= 2 and {reads}"
@@ -61,8 +74,8 @@ def fallback_query(replica_sets: Iterable[ReplicaSet]) -> str:
 
 
 def _summed(how: str, vector: str, what: str) -> str:
-    named = f'label_replace({vector}, "replicaset", "$1", "pod", "(.+)-[a-z0-9]+")'
-    return f'label_replace({how} by (namespace, replicaset) ({named}), "what", "{what}", "", "")'
+    named = f'label_replace({vector}, "stem", "$1", "pod", "(.+).{{5}}")'
+    return f'label_replace({how} by (namespace, stem) ({named}), "what", "{what}", "", "")'
 
 
 def _quoted(text: str) -> str:

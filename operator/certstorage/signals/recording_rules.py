@@ -60,7 +60,7 @@ def recording_rules(timings: Timings, thresholds: Thresholds) -> list[Rule]:
     rules += _hang_rules(timings)
     rules += _recovery_rules(timings, thresholds)
     rules += _gauge_rules(timings)
-    rules.append(record(FACTS, _facts()))
+    rules.append(record(FACTS, _facts(timings)))
     return rules
 
 
@@ -173,7 +173,7 @@ def _gauge_rules(timings: Timings) -> list[Rule]:
     ]
 
 
-def _facts() -> str:
+def _facts(timings: Timings) -> str:
     """One number a workload instead of a dozen series: what the reader needs of a workload on which no alert fires."""
     per_operation = {
         "read": (Fact.READS, Fact.READS_JUDGED, Fact.READ_FROM_S3),
@@ -191,6 +191,8 @@ def _facts() -> str:
     truths[Fact.RECOVERED] = "cert_s3:recovered"
     truths[Fact.SAVE_FAILED_LATELY] = 'cert_s3:failures:10m{op="save"} > bool 0'
     truths[Fact.VALIDATED] = f"max {BY} ({of_policy(METRIC_MISMATCH)}) >= bool 0"
+    watched = f"count_over_time(cert_s3:last_scrape_timestamp_seconds[{promql(timings.outage_window)}])"
+    truths[Fact.WATCHED] = f"{watched} >= bool {timings.evaluations(timings.outage_window)}"
     none = f"{ON} 0 * cert_s3:last_scrape_timestamp_seconds"
     scraped = f"0 * cert_s3:last_scrape_timestamp_seconds + {Fact.SCRAPED.value}"
     terms = [f"({fact.value} * ({truth}) or {none})" for fact, truth in truths.items()]

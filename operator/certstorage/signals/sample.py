@@ -86,7 +86,7 @@ class Sample:
 
     def counters_of(self, replica_set: ReplicaSet) -> ReadCounters | None:
         """The counters of a ReplicaSet, if they were asked for and answered."""
-        return self.counters.get((replica_set.namespace, replica_set.name))
+        return self.counters.get((replica_set.namespace, replica_set.stem))
 
 
 def failed(server: str, problem: Failure, before: Sample | None, now: datetime) -> Sample:
@@ -196,7 +196,7 @@ def _split(points: Iterable[Point]) -> tuple[dict[Workload, Recorded], float | N
 def _facts(one: Recorded, value: float) -> None:
     if one.facts is not None:
         one.odd = (Trouble.SEVERAL_SERIES, f"{FACTS} has several series: do two servers' rules meet here?")
-    elif not 1 <= value < 2 * Fact.VALIDATED or value != int(value):
+    elif not 1 <= value <= sum(Fact) or value != int(value):
         one.odd = (Trouble.ODD_VALUE, f"{FACTS} is {value}")
     else:
         one.facts = int(value)
@@ -212,13 +212,13 @@ def _value(one: Recorded, key: ValueKey, value: float) -> None:
 
 
 def read_counters(points: Iterable[Point]) -> dict[tuple[str, str], ReadCounters]:
-    """Split the answer of the post-flip question by namespace and ReplicaSet."""
+    """Split the answer of the post-flip question by namespace and stem of the Pods' names."""
     found: dict[tuple[str, str], ReadCounters] = {}
     for point in points:
-        namespace, name = point.labels.get("namespace"), point.labels.get("replicaset")
-        if not isinstance(namespace, str) or not isinstance(name, str):
+        namespace, stem = point.labels.get("namespace"), point.labels.get("stem")
+        if not isinstance(namespace, str) or not isinstance(stem, str):
             continue
-        one = found.setdefault((namespace, name), ReadCounters())
+        one = found.setdefault((namespace, stem), ReadCounters())
         what, value = point.labels.get("what"), point.value
         if not math.isfinite(value) or value < 0:
             one.odd = True

@@ -174,4 +174,6 @@ class SignalSource:
 def _interest(policy: Policy, template_hash: str) -> Interest:
     signals, target = policy.spec.signals, policy.spec.target.name
     replica_set = ReplicaSet(policy.namespace, target, template_hash) if template_hash else None
+    if replica_set is not None and not replica_set.told_apart:
+        replica_set = None
     return Interest(signals.prometheus, (policy.namespace, signals.workload), replica_set)

@@ -33,6 +33,7 @@ HEALTHY = (
     | Fact.WRITES_JUDGED
     | Fact.RECOVERED
     | Fact.VALIDATED
+    | Fact.WATCHED
 )
 SERVER = Server("default", "http://prometheus:9090")
 INTEREST = Interest("default", WORKLOAD, ReplicaSet("production", "deltacrown", "7d9f8c"))
@@ -113,7 +114,7 @@ class Prometheus:
     async def post(self, server: Server, path: str, form: Mapping[str, str]) -> bytes | Failure:
         """The one question, or the counters."""
         self.asked.append((path, form))
-        if "replicaset" in form["query"]:
+        if "stem" in form["query"]:
             return _body(self.edit_counters(_vector(self.counters)))
         return _body(self.edit_vector(self.vector()))
 

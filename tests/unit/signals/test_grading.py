@@ -261,7 +261,7 @@ async def test_since_stays_while_the_verdict_does(prometheus: Prometheus) -> Non
     assert third[SignalName.RECOVERY].since == prometheus.now
 
 
-QUIET = Fact.SCRAPED
+QUIET = Fact.SCRAPED | Fact.WATCHED
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,7 @@ QUIET = Fact.SCRAPED
         (QUIET | Fact.SAVES, Verdict.IDLE, ""),
         (QUIET, Verdict.IDLE, ""),
         (QUIET | Fact.READS | Fact.READ_FROM_S3, Verdict.IDLE, ""),
+        (Fact.SCRAPED, Verdict.CLEAR_UNPROVEN, "a minute of scrapes without a gap"),
     ],
 )
 async def test_recovery_is_read_from_saves(prometheus: Prometheus, facts: Fact, verdict: Verdict, missing: str) -> None:
@@ -302,6 +303,9 @@ async def test_recovery_is_read_from_saves(prometheus: Prometheus, facts: Fact, 
         (SignalName.WRITE_SUCCESS, QUIET | Fact.SAVES, Verdict.CLEAR_UNPROVEN),
         (SignalName.MISMATCH, QUIET, Verdict.CLEAR_UNPROVEN),
         (SignalName.METRICS, QUIET, Verdict.CLEAR_PROVEN),
+        (SignalName.OUTAGE, Fact.SCRAPED, Verdict.CLEAR_UNPROVEN),
+        (SignalName.SAVE_FAIL, Fact.SCRAPED, Verdict.CLEAR_UNPROVEN),
+        (SignalName.GET_SLOW, Fact.SCRAPED, Verdict.CLEAR_UNPROVEN),
     ],
 )
 async def test_what_proves_quiet(prometheus: Prometheus, name: SignalName, facts: Fact, verdict: Verdict) -> None:
@@ -353,17 +357,17 @@ async def test_a_volume_collapse_makes_no_outage_but_no_proof_either(prometheus:
     assert "probe" in signals[SignalName.BLACK_HOLE].missing[0]
 
 
-def counters(reads: object, fallbacks: object, pods: object, replicaset: str = "deltacrown-7d9f8c") -> list:  # type: ignore[type-arg]
+def counters(reads: object, fallbacks: object, pods: object, stem: str = "deltacrown-7d9f8c-") -> list:  # type: ignore[type-arg]
     values = {"reads": reads, "fallbacks": fallbacks, "pods": pods}
     return [
-        {"metric": {"namespace": "production", "replicaset": replicaset, "what": what}, "value": [1, str(value)]}
+        {"metric": {"namespace": "production", "stem": stem, "what": what}, "value": [1, str(value)]}
         for what, value in values.items()
         if value is not None
     ]
 
 
 async def test_the_new_pods_counters_are_passed_on(prometheus: Prometheus) -> None:
-    prometheus.counters = counters(120, 3, 2) + counters(9, 9, 9, "other-123")
+    prometheus.counters = counters(120, 3, 2) + counters(9, 9, 9, "other-123-")
     fallback = (await look(prometheus)).fallback
     assert fallback is not None
     assert (fallback.template_hash, fallback.reads, fallback.fallbacks, fallback.pods) == ("7d9f8c", 120, 3, 2)
@@ -379,7 +383,7 @@ async def test_the_new_pods_counters_are_passed_on(prometheus: Prometheus) -> No
         counters(100, -1, 3),
         counters(None, 0, 3),
         counters(100, 0, 3) * 2,
-        counters(100, 0, 3, "deltacrown-other"),
+        counters(100, 0, 3, "deltacrown-other-"),
     ],
 )
 async def test_odd_counters_are_no_sample(prometheus: Prometheus, answer: list) -> None:  # type: ignore[type-arg]
@@ -413,6 +417,6 @@ async def test_at_most_three_requests_and_one_while_nothing_was_evaluated(promet
     prometheus.evaluated = NOW - timedelta(seconds=5)
     await look(prometheus)
     assert [path for path, _ in prometheus.asked] == ["/api/v1/rules", "/api/v1/query"]
-    assert "replicaset" in prometheus.asked[1][1]["query"]
+    assert "stem" in prometheus.asked[1][1]["query"]
     assert WORKLOAD in prometheus.sample.series.recorded  # type: ignore[union-attr]
     assert stamp(prometheus.evaluated)

@@ -103,7 +103,7 @@ async def test_a_server_that_cannot_be_believed_is_a_condition_and_after_ten_min
 async def test_a_quiet_night_is_idle_trusted_and_pages_nobody(prometheus: Prometheus) -> None:
     world = World()
     await passed(world, prometheus)
-    prometheus.facts, prometheus.points = int(Fact.SCRAPED), []
+    prometheus.facts, prometheus.points = int(Fact.SCRAPED | Fact.WATCHED), []
     for _ in range(40):
         prometheus.later(15 * 60)
         signals = await passed(world, prometheus)
