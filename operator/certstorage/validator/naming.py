@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -12,7 +12,7 @@ from certstorage.validator.facts import Cause, LocalFacts, Look
 from certstorage.validator.found import Found, Noted, Settled
 from certstorage.validator.localfile import FileChangedError, LocalError
 from certstorage.validator.localtree import WalkTrouble
-from certstorage.validator.pattern import Axis, Populations, Traits, batches_of, classify, traits
+from certstorage.validator.pattern import Populations, Traits, batches_of, classify, traits
 from certstorage.validator.settle import Care, settle
 from certstorage.validator.store import BIG
 
@@ -27,12 +27,15 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
         return
     if len(found.rest.mismatches) and found.rest.sampled().population > found.rest.checked:
         _expand(context, care, found)
-    for settled in (found.at_risk, found.rest, found.expanded):
-        settled.mismatches = _with_swaps(settled.mismatches, context)
     hits = [traits_of(look) for look in islice(found.mismatches(), most_kept)]
-    objects = (traits(key, facts.size, facts.mtime_ns) for key, facts in _walk(context))
+    swaps = _Swaps([look for look in found.mismatches() if _suspect(look)])
+    files = swaps.watching(context.tree.walk(WalkTrouble()))
+    objects = (traits(key, facts.size, facts.mtime_ns) for key, facts in files)
     found.batches = Populations.count(objects, batches_of(hits))
     found.pattern = classify(hits, found.batches)
+    swaps.read(context)
+    for settled in (found.at_risk, found.rest, found.expanded):
+        settled.mismatches = Noted(settled.mismatches.count, [swaps.named(look) for look in settled.mismatches])
 
 
 def folders_of(hits: Iterable[Look]) -> list[str]:
@@ -52,37 +55,42 @@ def _expand(context: Context, care: Care, found: Found) -> None:
     settle(neighbours, context, care, found.expanded)
 
 
-def _with_swaps(mismatches: Noted, context: Context) -> Noted:
-    suspects = {look.key for look in mismatches if look.cause in (Cause.CONTENT, Cause.STALE) and look.digest}
-    if not suspects:
-        return mismatches
-    owners = _owners({look.remote.size for look in mismatches if look.key in suspects and look.remote}, context)
+def _suspect(look: Look) -> bool:
+    """Whether its object may hold the bytes of another key."""
+    return look.cause in (Cause.CONTENT, Cause.STALE) and bool(look.digest)
 
-    def named(look: Look) -> Look:
-        owner = owners.get(look.digest, look.key)
-        if look.key not in suspects or owner == look.key:
+
+class _Swaps:
+    """Whose bytes the suspects hold: files of the same sizes are read, no more than a bounded number of them."""
+
+    def __init__(self, suspects: Sequence[Look]) -> None:
+        self._sizes = {look.remote.size for look in suspects if look.remote}
+        self._candidates: list[str] = []
+        self._owners: dict[str, str] = {}
+
+    def watching(self, files: Iterator[tuple[str, LocalFacts]]) -> Iterator[tuple[str, LocalFacts]]:
+        """The same files; those that may be an owner are remembered."""
+        for key, facts in files:
+            if facts.size in self._sizes and len(self._candidates) < _MOST_SWAP_READS:
+                self._candidates.append(key)
+            yield key, facts
+
+    def read(self, context: Context) -> None:
+        """Read the candidates."""
+        for key in self._candidates:
+            try:
+                read = context.tree.read(key, most=BIG)
+            except (FileChangedError, LocalError):
+                continue
+            if read is not None:
+                self._owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
+
+    def named(self, look: Look) -> Look:
+        """A mismatch with its cause, if it holds another's bytes."""
+        owner = self._owners.get(look.digest, look.key) if _suspect(look) else look.key
+        if owner == look.key:
             return look
         return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
-
-    return Noted(mismatches.count, [named(look) for look in mismatches])
-
-
-def _owners(sizes: set[int], context: Context) -> dict[str, str]:
-    """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
-    owners: dict[str, str] = {}
-    candidates = (key for key, facts in _walk(context) if facts.size in sizes)
-    for key in islice(candidates, _MOST_SWAP_READS):
-        try:
-            read = context.tree.read(key, most=BIG)
-        except (FileChangedError, LocalError):
-            continue
-        if read is not None:
-            owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
-    return owners
-
-
-def _walk(context: Context) -> Iterator[tuple[str, LocalFacts]]:
-    return context.tree.walk(WalkTrouble())
 
 
 def traits_of(look: Look) -> Traits:
@@ -91,4 +99,4 @@ def traits_of(look: Look) -> Traits:
         return traits(look.key, look.local.size, look.local.mtime_ns)
     if look.remote is not None:
         return traits(look.key, look.remote.size, int(look.remote.modified.timestamp() * 1e9))
-    return dict.fromkeys(Axis, "")
+    return "", "", "", ""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from certstorage.validator.statistics import hypergeometric_tail
 
 _SIGNIFICANT = 0.01
 _MAJORITY = 0.5
 _ENOUGH = 3
+_HOUR_NS = 3600 * 10**9
 
 
 class Kind(StrEnum):
@@ -56,18 +58,25 @@ class Pattern:
         }[self.kind]
 
 
-Traits = Mapping[Axis, str]
+Traits = tuple[str, str, str, str]
+"""The value on every axis, in the order of Axis."""
 
 
 def traits(key: str, size: int, changed_ns: int) -> Traits:
-    """The value of a key on every axis; `changed_ns` is when its certificate was last written."""
-    moment = datetime.fromtimestamp(changed_ns / 1e9, tz=UTC)
-    return {
-        Axis.PREFIX: key.rpartition("/")[0],
-        Axis.DAY: f"{moment:%Y-%m-%d}",
-        Axis.HOUR: f"{moment:%Y-%m-%dT%H}",
-        Axis.SIZE: f"{1 << max(0, size - 1).bit_length()} bytes or less",
-    }
+    """The traits of a key; `changed_ns` is when its certificate was last written."""
+    day, hour = _moment(changed_ns // _HOUR_NS)
+    return key.rpartition("/")[0], day, hour, _at_most(max(0, size - 1).bit_length())
+
+
+@lru_cache(maxsize=10_000)
+def _moment(hours: int) -> tuple[str, str]:
+    moment = datetime.fromtimestamp(hours * 3600, tz=UTC)
+    return f"{moment:%Y-%m-%d}", f"{moment:%Y-%m-%dT%H}"
+
+
+@lru_cache
+def _at_most(bits: int) -> str:
+    return f"{1 << bits} bytes or less"
 
 
 @dataclass(slots=True)
@@ -81,21 +90,26 @@ class Populations:
     @classmethod
     def count(cls, objects: Iterable[Traits], wanted: set[tuple[Axis, str]]) -> Populations:
         """Count them, keeping only the batches that are wanted; memory grows with the number of batches."""
-        values: dict[Axis, set[int]] = {axis: set() for axis in Axis}
-        of_batch: Counter[tuple[Axis, str]] = Counter()
+        seen: tuple[set[int], ...] = tuple(set() for _ in Axis)
+        sizes = [{value: 0 for axis, value in wanted if axis is one} for one in Axis]
+        columns = list(zip(seen, sizes, strict=True))
         total = 0
         for found in objects:
             total += 1
-            for axis, value in found.items():
-                values[axis].add(hash(value))
-                if (axis, value) in wanted:
-                    of_batch[axis, value] += 1
-        return cls(total, of_batch, Counter({axis: len(seen) for axis, seen in values.items()}))
+            for value, (values, size) in zip(found, columns, strict=True):
+                values.add(hash(value))
+                if value in size:
+                    size[value] += 1
+        of_batch = {
+            (axis, value): count for axis, size in zip(Axis, sizes, strict=True) for value, count in size.items()
+        }
+        batches = {axis: len(values) for axis, values in zip(Axis, seen, strict=True)}
+        return cls(total, Counter(of_batch), Counter(batches))
 
 
 def batches_of(hits: Iterable[Traits]) -> set[tuple[Axis, str]]:
     """Every batch that holds a hit."""
-    return {batch for found in hits for batch in found.items()}
+    return {batch for found in hits for batch in zip(Axis, found, strict=True)}
 
 
 def classify(hits: Sequence[Traits], populations: Populations) -> Pattern:
@@ -109,15 +123,11 @@ def classify(hits: Sequence[Traits], populations: Populations) -> Pattern:
     if len(hits) == 1:
         return Pattern(Kind.SINGLE, share=1.0)
     best = Pattern(Kind.RANDOM if len(hits) >= _ENOUGH else Kind.INSUFFICIENT)
-    for axis in Axis:
-        value, inside = _largest(hits, axis)
+    for place, axis in enumerate(Axis):
+        value, inside = Counter(found[place] for found in hits).most_common(1)[0]
         size = max(populations.of_batch[axis, value], inside)
         total = max(populations.total, len(hits), size)
         p = min(1.0, hypergeometric_tail(inside, total, len(hits), size) * max(1, populations.batches[axis]))
         if inside >= _MAJORITY * len(hits) and len(hits) >= _ENOUGH and p < _SIGNIFICANT and p < best.p:
             best = Pattern(Kind.BATCH, str(axis), value, inside / len(hits), p)
     return best
-
-
-def _largest(hits: Sequence[Traits], axis: Axis) -> tuple[str, int]:
-    return Counter(found[axis] for found in hits).most_common(1)[0]
