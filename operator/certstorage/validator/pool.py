@@ -93,7 +93,10 @@ class _Outlet(Generic[_Out]):
 
 
 class _Crew(Generic[_In, _Out]):
-    """The threads of one `spread`: hired and let go as the throttle's limit moves, never fewer than one."""
+    """The threads of one `spread`: hired and let go as the throttle's limit moves, never fewer than one.
+
+    Who finds work hires the next one, so few items have few threads.
+    """
 
     def __init__(
         self, work: Callable[[_In], _Out], source: Iterator[_In], throttle: Throttle, workers: int, batch: int
@@ -122,22 +125,20 @@ class _Crew(Generic[_In, _Out]):
 
     def _hire(self) -> None:
         with self._counting:
-            if self._exhausted:
+            if self._exhausted or self._hired - self._left >= min(self._throttle.limit, self._workers):
                 return
-            news = max(0, min(self._throttle.limit, self._workers) - (self._hired - self._left))
-            self._hired += news
-        for _ in range(news):
-            threading.Thread(target=self._labour, daemon=True).start()
+            self._hired += 1
+        threading.Thread(target=self._labour, daemon=True).start()
 
     def _labour(self) -> None:
         try:
             while not self._leaves():
                 with self._taking:
                     items = list(islice(self._source, self._batch))
+                if items:
+                    self._hire()
                 if not items or not self.outlet.offer([self._work(item) for item in items]):
                     self._exhausted = True
-                elif self._throttle.limit > self._hired - self._left:
-                    self._hire()
         except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
             self.outlet.offer(error)
         self.outlet.offer(None)

@@ -63,7 +63,8 @@ def grown(
         before, reach = reach, min(1.0, max(reach * _GROWTH, _WORTH_A_LOOK / found.rest.keys))
         found.looks += 1
         context.progress.say(f"{verdict.message}: reading more, up to {reach:.1%} of all")
-        more = (key for key in rest() if before < window.distance(key) <= reach)
+        distance = window.distances()
+        more = (key for key in rest() if before < distance(key) <= reach)
         context.progress.phase("sample", None)
         settle(more, context, plan.care, found.rest)
 

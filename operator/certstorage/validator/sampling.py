@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -51,7 +52,12 @@ class Window:
 
     def distance(self, key: str) -> float:
         """How far behind the start of the window a key stands, from 0 to 1: below `rate` is inside."""
-        return ((place(key, self.salt) - int(self.start * _SPAN)) % _SPAN) / _SPAN
+        return self.distances()(key)
+
+    def distances(self) -> Callable[[str], float]:
+        """`distance` for many keys."""
+        start, salt = int(self.start * _SPAN), self.salt
+        return lambda key: ((place(key, salt) - start) % _SPAN) / _SPAN
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,13 +80,14 @@ class Sampler:
         self.window = window
         self.least = least
         self.seen = 0
+        self._distance = window.distances()
         self._inside: list[Chosen] = []
         self._behind: list[tuple[float, Chosen]] = []
 
     def offer(self, key: str, mark: bytes = b"") -> None:
         """Consider one more key."""
         self.seen += 1
-        distance = self.window.distance(key)
+        distance = self._distance(key)
         if distance < self.window.rate:
             self._inside.append(Chosen(distance, key, True, mark))
             while self._behind and len(self._inside) + len(self._behind) > self.least:
