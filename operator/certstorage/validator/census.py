@@ -11,6 +11,7 @@ from certstorage.validator.context import Context
 from certstorage.validator.facts import RemoteFacts
 from certstorage.validator.index import LocalIndex
 from certstorage.validator.localtree import WalkTrouble
+from certstorage.validator.pattern import Tally
 from certstorage.validator.sampling import WHOLE, Shard
 
 CLOCK_MARGIN = timedelta(minutes=15)
@@ -52,10 +53,12 @@ class Counts:
         return self.local + self.extra
 
 
-def census(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard = WHOLE) -> Iterator[Row]:
+def census(
+    context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard = WHOLE, tally: Tally | None = None
+) -> Iterator[Row]:
     """Walk and list. A key the application writes or deletes meanwhile shows as a difference; a second look settles it.
 
-    Only the keys of the shard are counted and yielded. Bounded memory: 25 bytes a local file.
+    Only the keys of the shard are counted and yielded; `tally` counts every file. Memory: 25 bytes a file.
     """
     tree, store = context.tree, context.store
     pages = context.ahead(store.list(tree.keys.prefix))
@@ -63,6 +66,8 @@ def census(context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard 
     for key, facts in tree.walk(trouble):
         if shard.has(key):
             index.add(key, facts)
+        if tally is not None:
+            tally.add(key, facts.size, facts.mtime_ns)
     counts.local = index.files
     for page in pages:
         for listed in page:

@@ -98,7 +98,7 @@ class _Check:
     def take_census(self) -> None:
         """Every key of both sides; where all bodies will be read anyway, without hashing the local files."""
         self._context.progress.phase("census", None)
-        rows = census(self._context, self._found.counts, self._found.trouble, self._plan.shard)
+        rows = census(self._context, self._found.counts, self._found.trouble, self._plan.shard, self._found.tally)
         if self._plan.since is not None:
             rows = self._without_recent(rows, self._plan.since)
         if self._plan.window.rate >= 1:

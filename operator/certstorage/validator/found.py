@@ -11,7 +11,7 @@ from certstorage.validator.facts import Look, Outcome
 from certstorage.validator.finding import Finding
 from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.mender import Act, Done
-from certstorage.validator.pattern import Pattern, Populations
+from certstorage.validator.pattern import Pattern, Populations, Tally
 from certstorage.validator.probe import Probe
 from certstorage.validator.verdict import Stratum
 
@@ -98,6 +98,7 @@ class Found:
 
     counts: Counts = field(default_factory=Counts)
     trouble: WalkTrouble = field(default_factory=WalkTrouble)
+    tally: Tally = field(default_factory=Tally)
     probe: Probe | None = None
     findings: list[Finding] = field(default_factory=list)
     at_risk: Settled = field(default_factory=Settled)

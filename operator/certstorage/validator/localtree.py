@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,23 +57,19 @@ class LocalTree:
         Files that vanish while being walked are left out; symbolic links are trouble, not files: one that leads out of
         the tree must never be uploaded.
         """
-        pending = [""]
-        while pending:
-            folder = pending.pop()
+        for folder, entry in self._entries(trouble):
+            found = self._found(folder, entry, trouble)
+            if found is not None:
+                yield found
+
+    def of_sizes(self, sizes: Collection[int]) -> Iterator[str]:
+        """The keys of the regular files of these sizes in bytes; what cannot be read is left out."""
+        for folder, entry in self._entries(WalkTrouble()):
             try:
-                with os.scandir(f"{self.keys.root}/{folder}") as entries:
-                    for entry in entries:
-                        if entry.name[0] != "." and entry.is_dir(follow_symlinks=False):
-                            if not hidden(entry.name):
-                                pending.append(f"{folder}{entry.name}/")
-                        elif not hidden(entry.name):
-                            found = self._found(folder, entry, trouble)
-                            if found is not None:
-                                yield found
-            except FileNotFoundError:
+                if entry.stat(follow_symlinks=False).st_size in sizes and entry.is_file(follow_symlinks=False):
+                    yield self.keys.key(f"{folder}{entry.name}")
+            except (OSError, UnmappableKeyError):
                 continue
-            except OSError as error:
-                trouble.note(f"{folder or '.'}: {error.strerror}")
 
     def folder(self, folder: str) -> Iterator[str]:
         """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none."""
@@ -138,6 +134,25 @@ class LocalTree:
         """Hand a file of exactly this size to `sink`; as localfile.feed."""
         path = self._path(key)
         return path is not None and localfile.feed(path, size, sink)
+
+    def _entries(self, trouble: WalkTrouble) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Everything in the tree that is no directory and not hidden, with its folder relative to the root."""
+        pending = [""]
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(f"{self.keys.root}/{folder}") as entries:
+                    for entry in entries:
+                        if hidden(entry.name):
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(f"{folder}{entry.name}/")
+                        else:
+                            yield folder, entry
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                trouble.note(f"{folder or '.'}: {error.strerror}")
 
     def _found(self, folder: str, entry: os.DirEntry[str], trouble: WalkTrouble) -> tuple[str, LocalFacts] | None:
         name = f"{folder}{entry.name}"

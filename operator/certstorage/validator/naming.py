@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
 from certstorage.validator.context import Context
-from certstorage.validator.facts import Cause, LocalFacts, Look
-from certstorage.validator.found import Found, Noted, Settled
+from certstorage.validator.facts import Cause, Look
+from certstorage.validator.found import Found, Settled
 from certstorage.validator.localfile import FileChangedError, LocalError
 from certstorage.validator.localtree import WalkTrouble
-from certstorage.validator.pattern import Populations, Traits, batches_of, classify, traits
+from certstorage.validator.pattern import Tally, Traits, batches_of, classify, traits
 from certstorage.validator.settle import Care, settle
 from certstorage.validator.store import BIG
 
@@ -28,14 +28,15 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
     if len(found.rest.mismatches) and found.rest.sampled().population > found.rest.checked:
         _expand(context, care, found)
     hits = [traits_of(look) for look in islice(found.mismatches(), most_kept)]
-    swaps = _Swaps([look for look in found.mismatches() if _suspect(look)])
-    files = swaps.watching(context.tree.walk(WalkTrouble()))
-    objects = (traits(key, facts.size, facts.mtime_ns) for key, facts in files)
-    found.batches = Populations.count(objects, batches_of(hits))
+    found.batches = _tally(context, found).populations(
+        batches_of(hits), lambda folder: sum(1 for _ in context.tree.folder(folder))
+    )
     found.pattern = classify(hits, found.batches)
-    swaps.read(context)
-    for settled in (found.at_risk, found.rest, found.expanded):
-        settled.mismatches = Noted(settled.mismatches.count, [swaps.named(look) for look in settled.mismatches])
+    suspects = [look for look in found.mismatches() if _suspect(look)]
+    if suspects:
+        owners = _owners({look.remote.size for look in suspects if look.remote}, context)
+        for settled in (found.at_risk, found.rest, found.expanded):
+            settled.mismatches.first = [_named(look, owners) for look in settled.mismatches]
 
 
 def folders_of(hits: Iterable[Look]) -> list[str]:
@@ -60,37 +61,32 @@ def _suspect(look: Look) -> bool:
     return look.cause in (Cause.CONTENT, Cause.STALE) and bool(look.digest)
 
 
-class _Swaps:
-    """Whose bytes the suspects hold: files of the same sizes are read, no more than a bounded number of them."""
+def _named(look: Look, owners: Mapping[str, str]) -> Look:
+    owner = owners.get(look.digest, look.key) if _suspect(look) else look.key
+    if owner == look.key:
+        return look
+    return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
 
-    def __init__(self, suspects: Sequence[Look]) -> None:
-        self._sizes = {look.remote.size for look in suspects if look.remote}
-        self._candidates: list[str] = []
-        self._owners: dict[str, str] = {}
 
-    def watching(self, files: Iterator[tuple[str, LocalFacts]]) -> Iterator[tuple[str, LocalFacts]]:
-        """The same files; those that may be an owner are remembered."""
-        for key, facts in files:
-            if facts.size in self._sizes and len(self._candidates) < _MOST_SWAP_READS:
-                self._candidates.append(key)
-            yield key, facts
+def _owners(sizes: set[int], context: Context) -> dict[str, str]:
+    """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
+    owners: dict[str, str] = {}
+    for key in islice(context.tree.of_sizes(sizes), _MOST_SWAP_READS):
+        try:
+            read = context.tree.read(key, most=BIG)
+        except (FileChangedError, LocalError):
+            continue
+        if read is not None:
+            owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
+    return owners
 
-    def read(self, context: Context) -> None:
-        """Read the candidates."""
-        for key in self._candidates:
-            try:
-                read = context.tree.read(key, most=BIG)
-            except (FileChangedError, LocalError):
-                continue
-            if read is not None:
-                self._owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
 
-    def named(self, look: Look) -> Look:
-        """A mismatch with its cause, if it holds another's bytes."""
-        owner = self._owners.get(look.digest, look.key) if _suspect(look) else look.key
-        if owner == look.key:
-            return look
-        return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
+def _tally(context: Context, found: Found) -> Tally:
+    """What the census counted; counted now, where it did not (in a merged report)."""
+    if not found.tally.total:
+        for key, facts in context.tree.walk(WalkTrouble()):
+            found.tally.add(key, facts.size, facts.mtime_ns)
+    return found.tally
 
 
 def traits_of(look: Look) -> Traits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -65,7 +65,11 @@ Traits = tuple[str, str, str, str]
 def traits(key: str, size: int, changed_ns: int) -> Traits:
     """The traits of a key; `changed_ns` is when its certificate was last written."""
     day, hour = _moment(changed_ns // _HOUR_NS)
-    return key.rpartition("/")[0], day, hour, _at_most(max(0, size - 1).bit_length())
+    return key.rpartition("/")[0], day, hour, _at_most(_bits(size))
+
+
+def _bits(size: int) -> int:
+    return max(0, size - 1).bit_length()
 
 
 @lru_cache(maxsize=10_000)
@@ -87,29 +91,55 @@ class Populations:
     of_batch: Counter[tuple[Axis, str]]
     batches: Counter[Axis]
 
-    @classmethod
-    def count(cls, objects: Iterable[Traits], wanted: set[tuple[Axis, str]]) -> Populations:
-        """Count them, keeping only the batches that are wanted; memory grows with the number of batches."""
-        seen: tuple[set[int], ...] = tuple(set() for _ in Axis)
-        sizes = [{value: 0 for axis, value in wanted if axis is one} for one in Axis]
-        columns = list(zip(seen, sizes, strict=True))
-        total = 0
-        for found in objects:
-            total += 1
-            for value, (values, size) in zip(found, columns, strict=True):
-                values.add(hash(value))
-                if value in size:
-                    size[value] += 1
+
+class Tally:
+    """What a pattern is held against: how many files there are in all, by hour and by size, and in how many folders.
+
+    Memory grows with the number of hours in which files were written.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._folders = 0
+        self._folder = ""
+        self._hours: Counter[int] = Counter()
+        self._bits: Counter[int] = Counter()
+
+    def add(self, key: str, size: int, changed_ns: int) -> None:
+        """One more file, those of a folder one after the other."""
+        self.total += 1
+        folder = key[: key.rfind("/") + 1]
+        if folder != self._folder or self.total == 1:
+            self._folder = folder
+            self._folders += 1
+        self._hours[changed_ns // _HOUR_NS] += 1
+        self._bits[_bits(size)] += 1
+
+    def populations(self, wanted: set[tuple[Axis, str]], folder_size: Callable[[str], int]) -> Populations:
+        """The batches that are wanted; `folder_size` counts the files of a folder."""
+        by_day: Counter[str] = Counter()
+        by_hour: Counter[str] = Counter()
+        for number, count in self._hours.items():
+            day, hour = _moment(number)
+            by_day[day] += count
+            by_hour[hour] += count
+        by_size = Counter({_at_most(bits): count for bits, count in self._bits.items()})
+        counts: dict[Axis, Counter[str]] = {Axis.DAY: by_day, Axis.HOUR: by_hour, Axis.SIZE: by_size}
         of_batch = {
-            (axis, value): count for axis, size in zip(Axis, sizes, strict=True) for value, count in size.items()
+            (axis, value): folder_size(value) if axis is Axis.PREFIX else counts[axis][value] for axis, value in wanted
         }
-        batches = {axis: len(values) for axis, values in zip(Axis, seen, strict=True)}
-        return cls(total, Counter(of_batch), Counter(batches))
+        batches = {axis: len(found) for axis, found in counts.items()}
+        return Populations(self.total, Counter(of_batch), Counter({**batches, Axis.PREFIX: self._folders}))
 
 
-def batches_of(hits: Iterable[Traits]) -> set[tuple[Axis, str]]:
-    """Every batch that holds a hit."""
-    return {batch for found in hits for batch in zip(Axis, found, strict=True)}
+def batches_of(hits: Iterable[Traits], most: int = 100) -> set[tuple[Axis, str]]:
+    """The batches that hold most of the hits on every axis, no more than so many of each."""
+    columns = zip(*hits, strict=True)
+    return {
+        (axis, value)
+        for axis, values in zip(Axis, columns, strict=False)
+        for value, _ in Counter(values).most_common(most)
+    }
 
 
 def classify(hits: Sequence[Traits], populations: Populations) -> Pattern:

@@ -69,7 +69,7 @@ def recover(context: Context, plan: Plan, found: Found, marks: Marks) -> Verdict
     progress.phase("census", None)
     sampler = Sampler(plan.window or Window(0.0), plan.least if plan.window else 0)
     at_risk = KeyList()
-    for row in census(context, found.counts, found.trouble, plan.shard):
+    for row in census(context, found.counts, found.trouble, plan.shard, found.tally):
         if _at_risk(row, plan.since):
             at_risk.append(row.key)
         else:
