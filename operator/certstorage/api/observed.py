@@ -190,7 +190,7 @@ class Fleet:
     """The other policies of this operator, and how many of them may be busy at once."""
 
     busy: tuple[Busy, ...] = ()
-    most_rollouts: int = 5
+    most_rollouts: int = 10
     most_sweeps: int = 1
 
 

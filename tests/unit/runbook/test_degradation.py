@@ -245,7 +245,7 @@ def test_the_level_is_left_alone_where_rolling_would_harm(changes: dict[str, obj
 def test_the_level_waits_for_its_turn_among_policies_and_not_for_a_stuck_one() -> None:
     world = World(policy=make_policy())
     late = replace(world, now=world.now).now
-    busy = tuple(Busy(f"production/p{n}", BusyWith.ROLLOUT, late.replace(hour=late.hour + 1)) for n in range(5))
+    busy = tuple(Busy(f"production/p{n}", BusyWith.ROLLOUT, late.replace(hour=late.hour + 1)) for n in range(10))
     world = degraded(fleet=Fleet(busy))
     assert world.writes == []
     assert "wait" in message(world)

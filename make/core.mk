@@ -1,0 +1,7 @@
+# The pure core: what it decides, and the pages made of it.
+.PHONY: core-docs test-core
+core-docs: venv ## write docs/runbook-map.md, reasons.md and defaults.md from the core and its tests
+	$(BIN)/python -m tests.unit.runbook.pages
+
+test-core: venv ## the stories of the runbook, without a cluster
+	$(BIN)/pytest -q tests/unit/runbook tests/unit/api

@@ -1,0 +1,30 @@
+"""Keeps what became of each test that is marked with rows of the runbook, for the map's test, which comes last."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+MAP = "test_map.py"
+OUTCOMES = pytest.StashKey[dict[str, dict[str, bool]]]()
+"""By row and by test (`file::function`), whether every one of its cases ran and passed."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The map is judged after everything that it names."""
+    items.sort(key=lambda item: item.path.name == MAP)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """Note the outcome of a marked test."""
+    report = yield
+    outcomes = item.config.stash.setdefault(OUTCOMES, defaultdict(dict))
+    name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
+    for mark in item.iter_markers("runbook"):
+        for row in mark.args:
+            if report.when == "call" or not report.passed:
+                outcomes[row][name] = outcomes[row].get(name, True) and report.passed
+    return report
