@@ -131,19 +131,20 @@ class Workload:
                 count["cert_s3_read_fallback_total"] += reads
 
     def text(self) -> str:
-        """The text format."""
+        """The text format, with the labels that a scrape would find by service discovery."""
         self._grow()
         hanging = 30 if self.mode == "hole" else 1 if self.reads + self.saves else 0
-        lines = [f"{name} {value}" for name, value in self.counters.items()]
+        values = dict(self.counters)
         if self.gauge:
-            lines += [f'cert_s3_in_flight{{op="read"}} {0 if self.reads_local else hanging}']
-            lines += [f'cert_s3_in_flight{{op="save"}} {hanging}']
-        lines += [
-            "cert_local_disk_free_bytes 60",
-            "cert_local_disk_size_bytes 100",
-            "cert_local_disk_free_inodes 70",
-            "cert_local_disk_inodes 100",
-        ]
+            values['cert_s3_in_flight{op="read"}'] = 0 if self.reads_local else hanging
+            values['cert_s3_in_flight{op="save"}'] = hanging
+        values |= {"cert_local_disk_free_bytes": 60, "cert_local_disk_size_bytes": 100}
+        values |= {"cert_local_disk_free_inodes": 70, "cert_local_disk_inodes": 100}
+        labels = f'namespace="{NAMESPACE}",deployment="{DEPLOYMENT}",pod="{self.pod}"'
+        lines = []
+        for series, value in values.items():
+            name, _, more = series.rstrip("}").partition("{")
+            lines.append(f"{name}{{{labels}{',' if more else ''}{more}}} {value}")
         return "\n".join(lines) + "\n"
 
 
@@ -160,7 +161,7 @@ IN_PEACE = PolicyFacts(
 
 @dataclass
 class Exporter:
-    """Serves a workload's metrics and the operator's own, and tells Prometheus of both, as service discovery does."""
+    """Serves a workload's metrics and the operator's own."""
 
     workload: Workload
     port: int = field(default_factory=free_port)
@@ -173,9 +174,11 @@ class Exporter:
         self.telemetry.facts[POLICY] = replace(IN_PEACE, **facts)
 
     def application(self) -> web.Application:
-        """Routes: /metrics, /operator, and /targets for http_sd."""
+        """Routes: /metrics and /operator."""
 
         async def metrics(_: web.Request) -> web.Response:
+            if self.workload.gone:
+                return web.Response(status=503)
             return web.Response(text=self.workload.text(), content_type="text/plain")
 
         async def operator(_: web.Request) -> web.Response:
@@ -183,16 +186,17 @@ class Exporter:
                 self.telemetry.evaluation()
             return web.Response(body=self.telemetry.text(), headers={"Content-Type": CONTENT_TYPE})
 
-        async def targets(_: web.Request) -> web.Response:
-            pods = {"namespace": NAMESPACE, "deployment": DEPLOYMENT, "pod": self.workload.pod}
-            own = {"namespace": OPERATOR_NAMESPACE, "deployment": OPERATOR_DEPLOYMENT, "pod": "certstorage-operator-0"}
-            own |= {"__metrics_path__": "/operator"}
-            labels = [own] if self.workload.gone else [own, pods]
-            return web.json_response([{"targets": [f"127.0.0.1:{self.port}"], "labels": one} for one in labels])
-
         app = web.Application()
-        app.add_routes([web.get("/metrics", metrics), web.get("/operator", operator), web.get("/targets", targets)])
+        app.add_routes([web.get("/metrics", metrics), web.get("/operator", operator)])
         return app
+
+    def scraped(self) -> list[dict[str, Any]]:
+        """The jobs of a Prometheus that scrapes both. Labels are the exporter's, so that a rollout is seen at once."""
+        address = [f"127.0.0.1:{self.port}"]
+        own = {"namespace": OPERATOR_NAMESPACE, "deployment": OPERATOR_DEPLOYMENT, "pod": "certstorage-operator-0"}
+        pods = {"job_name": "pods", "honor_labels": True, "static_configs": [{"targets": address}]}
+        operator = {"job_name": "operator", "metrics_path": "/operator"}
+        return [pods, operator | {"static_configs": [{"targets": address, "labels": own}]}]
 
 
 class Process:
@@ -219,7 +223,7 @@ class Process:
 
 
 class Prometheus(Process):
-    """One Prometheus with our rules, which finds its targets at the exporter, and sends alerts where told."""
+    """One Prometheus with our rules, which scrapes the exporter and sends alerts where told."""
 
     def __init__(
         self,
@@ -250,11 +254,10 @@ class Prometheus(Process):
         super().__init__(command, folder / "log")
 
     def _config(self) -> dict[str, Any]:
-        source = {"url": f"http://127.0.0.1:{self.exporter.port}/targets", "refresh_interval": "1s"}
         config: dict[str, Any] = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(self.rules)],
-            "scrape_configs": [{"job_name": "pods", "http_sd_configs": [source]}],
+            "scrape_configs": self.exporter.scraped(),
         }
         if self.alertmanagers:
             targets = [f"127.0.0.1:{port}" for port in self.alertmanagers]
