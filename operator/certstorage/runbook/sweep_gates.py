@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from certstorage.api.policy import Mode
 from certstorage.api.reasons import Reason
+from certstorage.api.signals import Verdict
 from certstorage.runbook import caps, preflight
-from certstorage.runbook.recovery import outage_fires
+from certstorage.runbook.recovery import FAILING, outage_fires
 from certstorage.runbook.wants import Context, Finding
 
 
@@ -35,6 +36,10 @@ def _outage(context: Context) -> Finding | None:
     signals = context.seen.signals
     if not signals.trusted:
         return Finding(Reason.SIGNALS_UNKNOWN, f"no sweep begins while signals are unknown: {signals.message}")
+    unknown = [name for name in FAILING if signals.verdict(name) is Verdict.UNKNOWN]
+    if unknown:
+        text = f"no sweep begins while it is unknown whether S3 is down: {', '.join(unknown)}"
+        return Finding(Reason.SIGNALS_UNKNOWN, text)
     return None
 
 

@@ -17,7 +17,7 @@ from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Answer, Approves, RequestPhase, RequestType, Trigger
 from certstorage.api.scenarios import Scenario, Step
-from certstorage.api.signals import SignalSet
+from certstorage.api.signals import SignalSet, Verdict
 from certstorage.api.status import Status, SweepStatus
 from tests.unit.runbook.stories import alerts, asked, kinds, message, pass_time, phase, ready, rows, told
 from tests.unit.runbook.world import READ, START, World, healthy, make_policy, outage
@@ -340,6 +340,8 @@ def test_replicas_that_do_not_come_up_page_after_ten_minutes() -> None:
     ("changes", "reason"),
     [
         ({"signals": SignalSet(message="Prometheus does not answer")}, Reason.SIGNALS_UNKNOWN),
+        ({"signals": healthy(OUTAGE=Verdict.UNKNOWN)}, Reason.SIGNALS_UNKNOWN),
+        ({"signals": healthy(BLACK_HOLE=Verdict.UNKNOWN)}, Reason.SIGNALS_UNKNOWN),
         ({"claim_users": (ClaimUser("backfill-1", "Job/backfill"),)}, Reason.OTHER_WRITERS),
         ({"scalers": (Scaler("ScaledObject", "deltacrown"),)}, Reason.SCALED_BY_OTHER),
         ({"neighbours": Neighbours(same_storage="production/other")}, Reason.STORAGE_SHARED),
