@@ -11,15 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 class BarProgress:
     """A bar that does not scroll."""
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
+    def __init__(self, console: Console | None = None) -> None:
         self._bars = Progress(
             TextColumn("[bold]{task.description:<10}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>8.0f}/s  {task.fields[bad]} differ"),
             TimeRemainingColumn(),
-            console=console,
+            console=console or Console(stderr=True),
         )
         self._task: TaskID | None = None
         self._bad = 0

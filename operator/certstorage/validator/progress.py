@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Self, TextIO
 
@@ -15,12 +16,13 @@ _QUIET_SECONDS = 10.0
 class PlainProgress:
     """A line when a phase begins, and one every ten seconds while it lasts."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._clock = clock
         self._name = ""
         self._total: int | None = None
         self._done = self._mismatches = 0
-        self._began = self._spoke = time.monotonic()
+        self._began = self._spoke = clock()
 
     def __enter__(self) -> Self:
         return self
@@ -31,14 +33,14 @@ class PlainProgress:
     def phase(self, name: str, total: int | None) -> None:
         """As Progress.phase."""
         self._name, self._total, self._done, self._mismatches = name, total, 0, 0
-        self._began = self._spoke = time.monotonic()
+        self._began = self._spoke = self._clock()
         self.say(f"{name}: {total} to do" if total is not None else f"{name} begins")
 
     def step(self, count: int = 1, mismatches: int = 0) -> None:
         """As Progress.step."""
         self._done += count
         self._mismatches += mismatches
-        now = time.monotonic()
+        now = self._clock()
         if now - self._spoke >= _QUIET_SECONDS:
             self._spoke = now
             rate = self._done / (now - self._began)

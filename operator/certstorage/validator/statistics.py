@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, fsum, lgamma, log, log1p
+from math import exp, fsum, lgamma
 
 
 def hypergeometric_cdf(seen: int, population: int, bad: int, sample: int) -> float:
@@ -48,24 +48,6 @@ def most_bad(seen: int, sample: int, population: int, alpha: float) -> int:
     return low
 
 
-def binomial_upper(seen: int, sample: int, alpha: float) -> float:
-    """Clopper-Pearson: the exact one-sided upper bound of a rate at confidence 1 - alpha, population unbounded."""
-    if not 0 <= seen <= sample:
-        raise ValueError(f"seen {seen} of {sample}")
-    if seen == sample:
-        return 1.0
-    low, high = seen / sample, 1.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if _binomial_cdf(seen, sample, middle) > alpha:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
 def alpha_of_look(number: int, alpha: float) -> float:
     """What the `number`-th look (from 1) at a growing sample may spend of `alpha`.
 
@@ -74,15 +56,6 @@ def alpha_of_look(number: int, alpha: float) -> float:
     """
     first = 0.8 * alpha
     return first if number == 1 else (alpha - first) / 2 ** (number - 1)
-
-
-def _binomial_cdf(seen: int, sample: int, rate: float) -> float:
-    if rate <= 0:
-        return 1.0
-    if rate >= 1:
-        return 0.0
-    good, bad = log1p(-rate), log(rate)
-    return fsum(exp(_log_choose(sample, x) + x * bad + (sample - x) * good) for x in range(seen + 1))
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -14,7 +14,6 @@ from scipy import stats
 
 from certstorage.validator.statistics import (
     alpha_of_look,
-    binomial_upper,
     hypergeometric_cdf,
     hypergeometric_tail,
     most_bad,
@@ -46,13 +45,6 @@ def check_bound(seen: int, sample: int, population: int, alpha: float) -> None:
     assert within > alpha - 1e-9
     if most < population - (sample - seen):
         assert stats.hypergeom.cdf(seen, population, most + 1, sample) <= alpha + 1e-9
-
-
-@pytest.mark.parametrize("alpha", [0.05, 0.01])
-def test_binomial_bound_is_clopper_pearson(alpha: float) -> None:
-    for seen, sample in sorted({(k, n) for k, n, _ in grid()}):
-        expected = 1.0 if seen == sample else stats.beta.ppf(1 - alpha, seen + 1, sample - seen)
-        assert binomial_upper(seen, sample, alpha) == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.data())
