@@ -40,6 +40,13 @@ def findings(settings: Settings, now: Callable[[], datetime] = lambda: datetime.
         except BotoCoreError as error:
             return Finding(name, "unknown", str(error)[:300])
 
+    def clock() -> Finding:
+        try:
+            answer = client.head_bucket(Bucket=bucket)
+        except ClientError as error:  # a clock that is too far off is refused, and the refusal has the date, too
+            answer = error.response
+        return judge_clock(answer, now())
+
     def lifecycle() -> Finding:
         try:
             rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -50,7 +57,7 @@ def findings(settings: Settings, now: Callable[[], datetime] = lambda: datetime.
         return judge_lifecycle(rules, settings.prefix)
 
     return [
-        read("clock", lambda: judge_clock(client.head_bucket(Bucket=bucket), now())),
+        read("clock", clock),
         read("location", lambda: judge_location(client.get_bucket_location(Bucket=bucket), settings.region)),
         read("lifecycle", lifecycle),
         read("logging", lambda: judge_logging(client.get_bucket_logging(Bucket=bucket))),
@@ -60,7 +67,7 @@ def findings(settings: Settings, now: Callable[[], datetime] = lambda: datetime.
 
 def judge_clock(answer: Mapping[str, Any], now: datetime) -> Finding:
     """How far our clock is from the server's."""
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     if not date:
         return Finding("clock", "unknown", "the server names no date")
     skew = (now - parsedate_to_datetime(date)).total_seconds()

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _PAGE = 1000
 _PIECE = 4 << 20
-_PRESIGNED_FOR = timedelta(minutes=5)
+_PRESIGNED_FOR = timedelta(minutes=45)
+"""Counted from our own clock, which may be a quarter of an hour behind the server's before S3 refuses it."""
 _LIST_RETRIES = 8
 _LONGEST_REQUEST = timedelta(minutes=15)
 

@@ -46,9 +46,23 @@ def translated(error: Exception, *, headless: bool = False) -> StoreError | NotT
 def from_status(status: int, text: str, retry_after: str | None) -> StoreError:
     """What an HTTP status with an S3 error document (or some other text) means."""
     code = match.group(1) if (match := _CODE.search(text)) else ""
-    message = match.group(1) if (match := _MESSAGE.search(text)) else ""
+    message = _plain(match.group(1)) if (match := _MESSAGE.search(text)) else ""
     detail = " ".join(part for part in (f"HTTP {status}", code, message) if part)
     return StoreError(_fault(status, code), detail, _seconds(retry_after))
+
+
+def _plain(text: str) -> str:
+    """What XML had to write in another way."""
+    for written, meant in (
+        ("&#39;", "'"),
+        ("&apos;", "'"),
+        ("&#34;", '"'),
+        ("&quot;", '"'),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+    ):
+        text = text.replace(written, meant)
+    return text.replace("&amp;", "&")
 
 
 def _fault(status: int, code: str) -> Fault:

@@ -26,6 +26,8 @@ class Faults:
     status: int = 0
     code: str = "SlowDown"
     retry_after: int | None = None
+    date: str = ""
+    """What the refusal says is the time."""
     latency: float = 0.0
     reset: bool = False
     swallow: bool = False
@@ -135,7 +137,8 @@ async def _message(reader: asyncio.StreamReader, *, bodiless: bool = False) -> _
 def _refusal(faults: Faults, *, empty: bool) -> bytes:
     body = b"" if empty else _ERROR.format(code=faults.code).encode()
     retry = f"Retry-After: {faults.retry_after}\r\n" if faults.retry_after is not None else ""
-    head = f"HTTP/1.1 {faults.status} Refused\r\nContent-Type: application/xml\r\n{retry}"
+    date = f"Date: {faults.date}\r\n" if faults.date else ""
+    head = f"HTTP/1.1 {faults.status} Refused\r\nContent-Type: application/xml\r\n{retry}{date}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,16 @@ def test_what_everything_meets_has_its_own_reason(world: World, status: int, cod
     assert ran.verdict == (2, "INCONCLUSIVE", detail)
     assert code in ran.report["message"]
     assert ran.report["mismatch_count"] == 0
+
+
+@pytest.mark.parametrize("minutes", [20, -20])
+def test_a_probe_says_how_far_the_clock_is_off(world: World, minutes: int) -> None:
+    there = datetime.now(UTC) - timedelta(minutes=minutes)
+    world.proxy.faults = Faults(status=403, code="RequestTimeTooSkewed", date=format_datetime(there, usegmt=True))
+    ran = world.run("probe")
+    (clock,) = [one for one in ran.report["findings"] if one["name"] == "clock"]
+    assert (ran.code, clock["state"]) == (1, "warning")
+    assert abs(int(clock["detail"].split(" s ")[0]) - 60 * minutes) < 30
 
 
 def test_credentials_that_expire_during_the_run(world: World) -> None:
