@@ -26,7 +26,8 @@ from tests.e2e.story import audit, cluster, stand
 from tests.e2e.story.facts import Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.outage import Deadlines, Outage, given_back
-from tests.e2e.story.steps import StepName, Terms, all_read
+from tests.e2e.story.plot import Terms
+from tests.e2e.story.steps import StepName, all_read
 from tests.e2e.story.story import StoryError
 from tests.e2e.story.timeline import news
 from tests.e2e.story.view import View

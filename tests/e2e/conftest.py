@@ -1,22 +1,33 @@
-"""One cluster with the demo on it for the whole run; a story that begins in calm for each test that asks for one."""
+"""One cluster with the demo on it for the whole run; a story that begins in calm for each test that asks for one.
+
+`artifacts/e2e.json` has every story with its seconds and its result.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from datetime import timedelta
 
 import pytest
 
+from tests.e2e.report import ARTIFACT, Report
 from tests.e2e.story import stand
 from tests.e2e.story.dump import dump
 from tests.e2e.story.outage import Outage
-from tests.e2e.story.steps import Terms
+from tests.e2e.story.plot import Plot, Terms
+from tests.e2e.story.story import Show
+from tests.e2e.story.telling import Telling
 from tests.e2e.story.timeline import news
 from tests.e2e.story.view import View
 from tests.e2e.story.world import Place, World, entered
 
 FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the table of stories."""
+    config.pluginmanager.register(Report(config.rootpath / ARTIFACT), "stories")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,13 +65,28 @@ def held() -> timedelta:
 
 
 @pytest.fixture
-async def outage(world: World, held: timedelta) -> Outage:
-    """An outage about to begin; what happens is printed, and shown when the test fails."""
+def show() -> Show:
+    """What happens is printed, and shown when the test fails."""
     last: list[View] = []
 
-    def show(view: View) -> None:
+    def print_news(view: View) -> None:
         for line in news(last[-1] if last else None, view):
             print(line)
         last[:] = [view]
 
+    return print_news
+
+
+@pytest.fixture
+async def outage(world: World, held: timedelta, show: Show) -> Outage:
+    """An outage about to begin."""
     return Outage.of(world, stand.SCALED.evaluation, Terms(replicas=3, held=held), show)
+
+
+Tell = Callable[[Plot], Telling]
+
+
+@pytest.fixture
+async def telling(world: World, show: Show) -> Tell:
+    """`telling(PLOT)`: a story of that plot about to begin."""
+    return lambda plot: Telling.of(world, plot, stand.SCALED.evaluation, Terms(replicas=3), show)

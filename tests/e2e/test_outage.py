@@ -12,7 +12,8 @@ from tests.e2e.story import cluster
 from tests.e2e.story.audit import HOLD
 from tests.e2e.story.facts import OPERATOR_MANAGER
 from tests.e2e.story.outage import Outage
-from tests.e2e.story.steps import StepName, broken, client_errors
+from tests.e2e.story.plot import client_errors
+from tests.e2e.story.steps import OUTAGE, StepName
 
 RECOVERY = {"holdSeconds": 10, "fallbackCheckSeconds": 10}
 """Shorter than the demo's, so that three times all of it fits a test."""
@@ -43,7 +44,7 @@ async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(
 
     steps, facts = outage.story.steps, outage.observer.facts
     assert [step.step for step in steps] == list(StepName)
-    assert broken(facts) == ()
+    assert OUTAGE.broken(facts) == ()
     assert client_errors(facts) == 0
     assert [(job.incident, job.attempt) for job in facts.jobs_made] == [(incident, "1")]
 

@@ -21,7 +21,8 @@ from tests.e2e.story import audit, cluster
 from tests.e2e.story.facts import OPERATOR, READ_PRIMARY, Facts
 from tests.e2e.story.kube import Kube
 from tests.e2e.story.outage import Outage
-from tests.e2e.story.steps import StepName, broken, client_errors
+from tests.e2e.story.plot import client_errors
+from tests.e2e.story.steps import OUTAGE, StepName
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NO_IMAGE = "localhost/certstorage-no-such-image:dev"
@@ -122,7 +123,7 @@ async def test_the_story_ends_well_whatever_happens_on_the_way(outage: Outage, t
 
     facts = outage.observer.facts
     assert [step.step for step in story.steps] == list(StepName)
-    assert broken(facts) == ()
+    assert OUTAGE.broken(facts) == ()
     assert client_errors(facts) == 0
     assert [(job.incident, job.attempt) for job in facts.jobs_made] == [(incident, attempt) for attempt in "123"]
     assert one_at_a_time(facts)

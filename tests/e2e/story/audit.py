@@ -14,6 +14,7 @@ from tests.e2e.story.facts import JobDeleted, JobMade, Write
 HOLD = "storage.deltacrown.io/hold"
 INCIDENT = "storage.deltacrown.io/incident"
 ATTEMPT = "storage.deltacrown.io/attempt"
+KIND = "storage.deltacrown.io/kind"
 CONTAINER = "web"
 
 Event = Mapping[str, Any]
@@ -69,6 +70,7 @@ def deployment_write(event: Event, namespace: str, name: str) -> Write | None:
         env=container_env(answer["spec"]["template"]["spec"]["containers"]),
         hold=metadata.get("annotations", {}).get(HOLD, ""),
         managers=tuple(sorted({entry["manager"] for entry in metadata.get("managedFields", [])})),
+        replicas=answer["spec"].get("replicas"),
     )
 
 
@@ -87,6 +89,8 @@ def job_made(event: Event, namespace: str) -> JobMade | None:
         uid=metadata["uid"],
         incident=labels.get(INCIDENT, ""),
         attempt=labels.get(ATTEMPT, ""),
+        kind=labels.get(KIND, ""),
+        arguments=tuple(answer["spec"]["template"]["spec"]["containers"][0].get("args", ())),
     )
 
 

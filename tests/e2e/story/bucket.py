@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ class Listing:
 
 
 class Bucket:
-    """Reads the demo's bucket; made by `opened`. Bodies are read once, however many listings show them."""
+    """The demo's bucket, past the application; made by `opened`. Each version's body is read once."""
 
     def __init__(self, store: S3Store) -> None:
         self._store = store
@@ -71,6 +71,24 @@ class Bucket:
         right = [digest for key, digest in truth.items() if found.get(key) == digest]
         absent = right.count(None)
         return Comparison(listing.started, listing.finished, len(right) - absent, absent, different)
+
+    async def damage(self, keys: Iterable[str]) -> None:
+        """Change one byte in the middle of each object, past the application. Raises KubeError."""
+        try:
+            for key in keys:
+                body = bytearray(bytes(await (await self._store.get_async(key)).bytes_async()))
+                body[len(body) // 2] ^= 0x01
+                await self._store.put_async(key, bytes(body))
+        except StoreError as error:
+            raise KubeError(0, f"S3: {error}") from error
+
+    async def remove(self, keys: Iterable[str]) -> None:
+        """Remove objects, past the application. Raises KubeError."""
+        try:
+            for key in keys:
+                await self._store.delete_async(key)
+        except StoreError as error:
+            raise KubeError(0, f"S3: {error}") from error
 
     async def _digest(self, version: Version) -> str:
         """The SHA-256 of a version's bytes; empty when the key holds another version by now, or none."""

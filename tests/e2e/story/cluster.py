@@ -15,10 +15,14 @@ DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT
 PODS_PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 JOBS_PATH = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 POLICIES_PATH = f"/apis/storage.deltacrown.io/v1alpha1/namespaces/{NAMESPACE}/certstoragepolicies"
+REQUESTS_PATH = f"/apis/storage.deltacrown.io/v1alpha1/namespaces/{NAMESPACE}/certstoragerequests"
+INCIDENTS_PATH = f"/apis/storage.deltacrown.io/v1alpha1/namespaces/{NAMESPACE}/certstorageincidents"
 POLICY_PATH = f"{POLICIES_PATH}/{POLICY}"
 
 PROMETHEUS = Service("monitoring", "prometheus", 9090)
 ALERTMANAGER = Service("monitoring", "alertmanager", 9093)
+RECEIVERS = Service("monitoring", "receivers", 8080)
+APPLICATION = Service(NAMESPACE, "deltacrown", 80)
 S3 = Service("s3", "seaweedfs", 8333)
 BUCKET = "deltacrown-certificates"
 PREFIX = "certificates/"

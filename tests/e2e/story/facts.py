@@ -8,6 +8,7 @@ from datetime import datetime
 
 READ_PRIMARY = "CERT_S3_READ_PRIMARY"
 DUAL_WRITE = "CERT_S3_DUAL_WRITE"
+LOG_LEVEL = "LOG_LEVEL"
 OUTAGES = frozenset({"CertS3Outage", "CertS3BlackHole"})
 """The alerts that mean an outage by themselves."""
 
@@ -43,6 +44,7 @@ class Write:
     env: Mapping[str, str] = field(default_factory=dict)
     hold: str = ""
     managers: tuple[str, ...] = ()
+    replicas: int | None = None
 
     @property
     def reads(self) -> str:
@@ -65,6 +67,9 @@ class JobMade:
     uid: str
     incident: str
     attempt: str
+    kind: str = ""
+    arguments: tuple[str, ...] = ()
+    """What the validator was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,7 @@ class Job:
     finished: datetime
     pod_uid: str = ""
     receipt: Mapping[str, object] = field(default_factory=dict)
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,45 @@ class Clients:
     at: datetime
     operations: int
     errors: int
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    """The errors by their kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """An incident or a request, as it was when it was first seen in a phase. `kind` is its scenario or its type."""
+
+    at: datetime
+    name: str
+    kind: str
+    phase: str
+    spec: Mapping[str, object] = field(default_factory=dict)
+    status: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Objects that the story itself changed in the bucket, past the application."""
+
+    at: datetime
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message that a receiver got, and what its service would say against it.
+
+    `to` is Slack's channel, PagerDuty's routing key or the webhook's receiver; `action` PagerDuty's, or Alertmanager's
+    status.
+    """
+
+    at: datetime
+    service: str
+    to: str
+    action: str
+    text: str
+    status: int = 200
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,4 +233,10 @@ class Facts:
     jobs: tuple[Job, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     fallback: tuple[Fallback, ...] = ()
+    alarms: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    """When each alert fired, by its name."""
+    incidents: tuple[Paper, ...] = ()
+    requests: tuple[Paper, ...] = ()
+    told: tuple[Told, ...] = ()
+    damages: tuple[Damage, ...] = ()
     clients: tuple[Clients, ...] = ()

@@ -22,7 +22,7 @@ class LoadGenerator:
         """Operations done and errors seen since it started. Raises KubeError."""
         at, said = datetime.now(UTC), await self.summary()
         done = sum(counts["ok"] + counts["error"] for counts in said["totals"].values())
-        return Clients(at, done, said["errors"]["total"])
+        return Clients(at, done, said["errors"]["total"], said["errors"]["byKind"])
 
     async def summary(self) -> Any:
         """Totals by operation, and the last errors with their keys. Raises KubeError."""
@@ -30,5 +30,9 @@ class LoadGenerator:
 
     async def truth(self) -> Truth:
         """What every key must hold, but for those that are being written just now. Raises KubeError."""
-        said = await self.kube.get(cluster.LOADGEN.path("/report"))
+        said = await self.report()
         return {**said["expected"], **dict.fromkeys(said["absent"])}
+
+    async def report(self) -> Any:
+        """All that it knows: the summary, and every key as expected, absent or uncertain. Raises KubeError."""
+        return await self.kube.get(cluster.LOADGEN.path("/report"))

@@ -17,6 +17,7 @@ from tests.e2e.story.facts import (
     OUTAGES,
     Clients,
     Comparison,
+    Damage,
     Facts,
     Fallback,
     Job,
@@ -26,9 +27,11 @@ from tests.e2e.story.facts import (
     Pods,
     Sample,
     Switch,
+    Told,
     Write,
 )
 from tests.e2e.story.kube import KubeError, Object, Reader
+from tests.e2e.story.papers import Papers
 from tests.e2e.story.prometheus import Prometheus, Series, spans
 from tests.e2e.story.view import Operator, View
 
@@ -55,6 +58,14 @@ class Faults(Protocol):
         ...
 
 
+class Heard(Protocol):
+    """The receivers of Alertmanager's messages."""
+
+    async def told(self, since: datetime) -> Sequence[Told]:
+        """Every message since a time, oldest first. Raises KubeError."""
+        ...
+
+
 class Observer:
     """Facts since `since`; `interval` is how often Prometheus evaluates its rules."""
 
@@ -65,12 +76,13 @@ class Observer:
         prometheus: Prometheus,
         load: Load,
         faults: Faults,
+        heard: Heard,
         *,
         since: datetime,
         interval: timedelta,
     ) -> None:
         self._kube, self._log, self._prometheus, self._load, self._faults = kube, log, prometheus, load, faults
-        self._since, self._gap = since, 2.5 * interval
+        self._since, self._gap, self._heard = since, 2.5 * interval, heard
         self._switches: tuple[Switch, ...] = ()
         self._writes: list[Write] = []
         self._made: list[JobMade] = []
@@ -85,6 +97,10 @@ class Observer:
         self._operator = Operator()
         self._running_job = ""
         self._comparisons: list[Comparison] = []
+        self._incidents, self._requests = Papers("scenario"), Papers("type")
+        self._told: tuple[Told, ...] = ()
+        self._damages: list[Damage] = []
+        self._replicas, self._begun = 0, since
         self._trouble: tuple[str, ...] = ()
         self._failed: list[str] = []
 
@@ -100,17 +116,25 @@ class Observer:
             self._try(self._see_jobs()),
             self._try(self._see_clients()),
             self._try(self._see_policy()),
+            self._try(self._see_papers()),
+            self._try(self._see_told()),
         )
         await self._try(self._see_fallback())
         self._trouble, self._failed = tuple(self._failed), []
 
     def begin(self) -> None:
-        """Count what clients see from the last look on."""
+        """The story begins: what clients, incidents, requests and receivers told before is not part of it."""
         del self._clients[:-1]
+        self._begun = datetime.now(UTC)
+        self._incidents, self._requests, self._told = Papers("scenario"), Papers("type"), ()
 
     def compared(self, comparison: Comparison) -> None:
         """Keep what a comparison of the bucket found."""
         self._comparisons.append(comparison)
+
+    def damaged(self, keys: Sequence[str]) -> None:
+        """Keep what the story did to the bucket."""
+        self._damages.append(Damage(datetime.now(UTC), tuple(keys)))
 
     def unreadable(self, what: str) -> None:
         """Name a source that somebody else could not read, in the next view."""
@@ -124,6 +148,11 @@ class Observer:
             labels["alertname"]: spans(samples, now, self._gap)
             for labels, samples in self._series
             if labels.get("alertstate") == "firing" and labels["alertname"] in OUTAGES and samples
+        }
+        alarms = {
+            labels["alertname"]: spans(samples, now, self._gap)
+            for labels, samples in self._series
+            if labels.get("alertstate") == "firing" and samples
         }
         alert = min(firing, key=lambda name: firing[name][0].begin, default="")
         return Facts(
@@ -140,6 +169,11 @@ class Observer:
             jobs=tuple(sorted(self._jobs.values(), key=lambda job: job.finished)),
             comparisons=tuple(self._comparisons),
             fallback=tuple(self._fallback),
+            alarms=alarms,
+            incidents=tuple(self._incidents.history),
+            requests=tuple(self._requests.history),
+            told=self._told,
+            damages=tuple(self._damages),
             clients=tuple(self._clients),
         )
 
@@ -153,6 +187,7 @@ class Observer:
             fault=self._switches[-1].fault if self._switches else "",
             alerts=self._alerts(now),
             template=self._template,
+            replicas=self._replicas,
             hold=self._hold,
             pods=self._pods[-1].pods if self._pods else (),
             saves_failing=self._latest("cert_s3:fail_ratio:1m", now, op="save"),
@@ -162,6 +197,9 @@ class Observer:
             client_errors=clients.errors - first.errors if clients and first else 0,
             operator=self._operator,
             job=self._running_job,
+            incidents={one.name: one.phase for one in self._incidents.latest.values()},
+            requests={one.name: one.phase for one in self._requests.latest.values()},
+            told=len(self._told),
             trouble="; ".join(self._trouble),
         )
 
@@ -203,6 +241,7 @@ class Observer:
         deployment = await self._kube.get(cluster.DEPLOYMENT_PATH)
         self._template = audit.container_env(deployment["spec"]["template"]["spec"]["containers"])
         self._hold = deployment["metadata"].get("annotations", {}).get(audit.HOLD, "")
+        self._replicas = deployment["spec"]["replicas"]
 
     async def _see_pods(self) -> None:
         at = datetime.now(UTC)
@@ -211,7 +250,7 @@ class Observer:
 
     async def _see_jobs(self) -> None:
         self._running_job = ""
-        for job in await self._kube.items(cluster.JOBS_PATH, labelSelector=audit.INCIDENT):
+        for job in await self._kube.items(cluster.JOBS_PATH, labelSelector=audit.KIND):
             uid = job["metadata"]["uid"]
             if uid in self._jobs:
                 continue
@@ -232,10 +271,11 @@ class Observer:
             name=metadata["name"],
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
-            incident=metadata["labels"][audit.INCIDENT],
+            incident=metadata["labels"].get(audit.INCIDENT, ""),
             attempt=metadata["labels"].get(audit.ATTEMPT, ""),
             complete=ended["type"] == "Complete",
             finished=audit.time(str(finished)),
+            kind=metadata["labels"][audit.KIND],
             pod_uid=pod_uid,
             receipt=receipt,
         )
@@ -253,6 +293,14 @@ class Observer:
             step=status.get("operation", {}).get("step", ""),
             until=status.get("blockedUntil", ""),
         )
+
+    async def _see_papers(self) -> None:
+        at = datetime.now(UTC)
+        self._incidents.see(await self._kube.items(cluster.INCIDENTS_PATH), at, self._begun)
+        self._requests.see(await self._kube.items(cluster.REQUESTS_PATH), at, self._begun)
+
+    async def _see_told(self) -> None:
+        self._told = tuple(await self._heard.told(self._begun))
 
     def _samples(self, name: str, **labels: str) -> tuple[Sample, ...]:
         for found, samples in self._series:

@@ -12,7 +12,8 @@ from tests.e2e.story.bucket import Listing, Truth
 from tests.e2e.story.facts import OPERATOR_MANAGER, OUTAGES, Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.observer import Observer
-from tests.e2e.story.steps import Step, StepName, Terms, all_read
+from tests.e2e.story.plot import Step, Terms
+from tests.e2e.story.steps import OUTAGE, StepName, all_read
 from tests.e2e.story.story import Show, Story
 from tests.e2e.story.world import World
 
@@ -50,7 +51,7 @@ class Outage:
     def of(cls, world: World, interval: timedelta, terms: Terms, show: Show) -> Outage:
         """An outage that has not begun, seen by an observer of its own; `interval` is that of Prometheus's rules."""
         observer = world.observer(interval)
-        return cls(world, observer, Story(observer, terms, show, begun=False))
+        return cls(world, observer, Story(OUTAGE, observer, terms, show, begun=False))
 
     async def tell(self, fault: str) -> tuple[Step, ...]:
         """The whole story, undisturbed. Raises StoryError, or KubeError when a part of the demo does not answer."""

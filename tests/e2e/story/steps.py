@@ -1,14 +1,14 @@
-"""From facts to the ordered steps of the story. Pure: the same facts always tell the same story."""
+"""The outage: from facts to the ordered steps of the story. Pure: the same facts always tell the same story."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
-from tests.e2e.story.facts import DUAL_WRITE, Facts, Pods, Switch, Write
+from tests.e2e.story.facts import Facts, Pods, Write
+from tests.e2e.story.plot import Plot, Step, Steps, Terms, seconds, turned, written
 
 
 class StepName(StrEnum):
@@ -27,68 +27,6 @@ class StepName(StrEnum):
     FALLBACK_BELOW_1_PERCENT = "fallback_below_1_percent"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step that happened: when, and what shows it."""
-
-    step: StepName
-    at: datetime
-    evidence: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the story must show. `held` is how long reads must stay local after the alert resolved, S3 still cut."""
-
-    replicas: int
-    held: timedelta
-    max_fallback: float = 0.01
-    min_reads: int = 50
-    fallback_within: timedelta = timedelta(minutes=5)
-
-
-Steps = dict[StepName, Step]
-Finder = Callable[[Facts, Terms, Steps], Step | None]
-
-
-def derive(facts: Facts, terms: Terms) -> tuple[Step, ...]:
-    """The steps that have happened, in order; a step counts only after all before it."""
-    found: Steps = {}
-    for finder in _FINDERS:
-        step = finder(facts, terms, found)
-        if step is None:
-            break
-        found[step.step] = step
-    return tuple(found.values())
-
-
-def broken(facts: Facts) -> tuple[str, ...]:
-    """What must never happen and did, a line each."""
-    lines = [
-        f"the operator wrote {DUAL_WRITE}={write.env.get(DUAL_WRITE)!r} (version {write.resource_version})"
-        for write in facts.writes
-        if write.by_operator and write.env.get(DUAL_WRITE) != "true"
-    ]
-    lines += [
-        f"the operator turned reads to S3 while it was cut at {write.at:%H:%M:%S} (version {write.resource_version})"
-        for write in _turned(facts, "true")
-        if _cut_at(facts.switches, write.at)
-    ]
-    lines += [
-        f"two Jobs for incident {incident} attempt {attempt}: {', '.join(names)}"
-        for (incident, attempt), names in _by_attempt(facts).items()
-        if len(names) > 1
-    ]
-    if errors := client_errors(facts):
-        lines.append(f"clients saw {errors} errors")
-    return tuple(lines)
-
-
-def client_errors(facts: Facts) -> int:
-    """Errors that the load generator's clients saw since the story began."""
-    return facts.clients[-1].errors - facts.clients[0].errors if facts.clients else 0
-
-
 def _cut(facts: Facts, _terms: Terms, _done: Steps) -> Step | None:
     for switch in facts.switches:
         if switch.fault:
@@ -100,15 +38,15 @@ def _alert(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
     cut = done[StepName.S3_CUT].at
     for span in facts.firing:
         if span.begin >= cut:
-            evidence = {"source": "Prometheus", "alert": facts.alert, "after_seconds": _seconds(span.begin - cut)}
+            evidence = {"source": "Prometheus", "alert": facts.alert, "after_seconds": seconds(span.begin - cut)}
             return Step(StepName.ALERT_FIRING, span.begin, evidence)
     return None
 
 
 def _off(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
     firing = done[StepName.ALERT_FIRING].at
-    write = next((write for write in _turned(facts, "false") if write.at >= firing), None)
-    return None if write is None else Step(StepName.READ_PRIMARY_OFF, write.at, _written(write, done))
+    write = next((write for write in turned(facts, "false") if write.at >= firing), None)
+    return None if write is None else Step(StepName.READ_PRIMARY_OFF, write.at, written(write, done))
 
 
 def _pods_off(facts: Facts, terms: Terms, done: Steps) -> Step | None:
@@ -130,13 +68,13 @@ def _held(facts: Facts, terms: Terms, done: Steps) -> Step | None:
     seen = [pods for pods in facts.pods if pods.at >= begin and (restored is None or pods.at < restored)]
     if not seen or seen[-1].at - begin < terms.held or not all_read(seen[-1], "false", terms.replicas):
         return None
-    if any(confirmed <= write.at <= seen[-1].at for write in _turned(facts, "true")):
+    if any(confirmed <= write.at <= seen[-1].at for write in turned(facts, "true")):
         return None
     failing = [sample for sample in facts.failing if begin <= sample.at <= seen[-1].at]
     evidence = {
         **_running(seen[-1]),
         "alert_resolved_at": resolved.isoformat(),
-        "for_seconds": _seconds(seen[-1].at - begin),
+        "for_seconds": seconds(seen[-1].at - begin),
         "saves_failing": failing[-1].value if failing else None,
     }
     return Step(StepName.HELD_WHILE_CUT, seen[-1].at, evidence)
@@ -155,7 +93,7 @@ def _proven(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
                 "source": "Prometheus",
                 "series": "cert_s3:recovered",
                 "value": sample.value,
-                "after_seconds": _seconds(sample.at - restored),
+                "after_seconds": seconds(sample.at - restored),
             }
             return Step(StepName.RECOVERY_PROVEN, sample.at, evidence)
     return None
@@ -191,7 +129,7 @@ def _validated(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
 
 def _equal(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
     validated = done[StepName.VALIDATION_PASSED].at
-    back = next((write.received for write in _turned(facts, "true") if write.at >= validated), None)
+    back = next((write.received for write in turned(facts, "true") if write.at >= validated), None)
     for held in reversed(facts.comparisons):
         if held.started >= validated and (back is None or held.finished <= back) and not held.different:
             evidence = {"source": "S3", "equal": held.equal, "absent": held.absent, "different": 0}
@@ -201,8 +139,8 @@ def _equal(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
 
 def _on(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
     equal = done[StepName.OUTAGE_WRITES_EQUAL_IN_S3].at
-    write = next((write for write in _turned(facts, "true") if write.at >= equal), None)
-    return None if write is None else Step(StepName.READ_PRIMARY_ON, write.at, _written(write, done))
+    write = next((write for write in turned(facts, "true") if write.at >= equal), None)
+    return None if write is None else Step(StepName.READ_PRIMARY_ON, write.at, written(write, done))
 
 
 def _fallback(facts: Facts, terms: Terms, done: Steps) -> Step | None:
@@ -220,15 +158,10 @@ def _fallback(facts: Facts, terms: Terms, done: Steps) -> Step | None:
                 "template_hash": sample.template_hash,
                 "reads": round(sample.reads),
                 "fallbacks": round(sample.fallbacks),
-                "after_seconds": _seconds(sample.at - back),
+                "after_seconds": seconds(sample.at - back),
             }
             return Step(StepName.FALLBACK_BELOW_1_PERCENT, sample.at, evidence)
     return None
-
-
-_FINDERS: tuple[Finder, ...] = (
-    _cut, _alert, _off, _pods_off, _held, _restore, _proven, _validated, _equal, _on, _fallback,
-)  # fmt: skip
 
 
 def all_read(seen: Pods, flag: str, replicas: int) -> bool:
@@ -237,57 +170,13 @@ def all_read(seen: Pods, flag: str, replicas: int) -> bool:
     return len(staying) == replicas and all(pod.ready and pod.reads == flag for pod in staying)
 
 
-def _turned(facts: Facts, flag: str) -> Iterable[Write]:
-    """The operator's writes that changed the read flag to this value; the story begins with reads from S3."""
-    before = "true"
-    for write in facts.writes:
-        if write.by_operator and write.reads == flag != before:
-            yield write
-        before = write.reads
-
-
 def _restored(facts: Facts, after: datetime) -> datetime | None:
     return next((switch.at for switch in facts.switches if not switch.fault and switch.at > after), None)
-
-
-def _cut_at(switches: Iterable[Switch], at: datetime) -> bool:
-    fault = ""
-    for switch in switches:
-        if switch.at <= at:
-            fault = switch.fault
-    return bool(fault)
 
 
 def _nonces(writes: Iterable[Write]) -> set[str]:
     """Every nonce that a hold on the Deployment has carried."""
     return {nonce for write in writes if write.hold and (nonce := json.loads(write.hold).get("nonce"))}
-
-
-def _by_attempt(facts: Facts) -> dict[tuple[str, str], list[str]]:
-    made: dict[tuple[str, str], list[str]] = {}
-    for job in facts.jobs_made:
-        if job.incident:
-            made.setdefault((job.incident, job.attempt), []).append(job.name)
-    return made
-
-
-def _written(write: Write, done: Steps) -> dict[str, object]:
-    first = next(iter(done.values()))
-    return {
-        "source": "audit log",
-        "audit_id": write.audit_id,
-        "user": write.user,
-        "agent": write.agent,
-        "deployment_uid": write.uid,
-        "resource_version": write.resource_version,
-        "generation": write.generation,
-        "env": {
-            name: value
-            for name, value in write.env.items()
-            if name.startswith("CERT_S3_") and value in ("true", "false")
-        },
-        "after_seconds": _seconds(write.at - first.at),
-    }
 
 
 def _running(seen: Pods) -> dict[str, object]:
@@ -301,5 +190,58 @@ def _running(seen: Pods) -> dict[str, object]:
     }
 
 
-def _seconds(length: timedelta) -> float:
-    return round(length.total_seconds(), 3)
+def _proof(step: Step) -> str:
+    """A step's evidence in a few words."""
+    seen = step.evidence
+    match step.step:
+        case StepName.S3_CUT:
+            return f"proxy: {seen['fault']}"
+        case StepName.ALERT_FIRING:
+            return f"{seen['alert']}, {_whole(seen['after_seconds'])} after the cut"
+        case StepName.READ_PRIMARY_OFF | StepName.READ_PRIMARY_ON:
+            return str(seen["said"])
+        case StepName.PODS_CONFIRMED_OFF:
+            pods = seen["pods"]
+            return f"{len(pods)} Pods" if isinstance(pods, list) else ""
+        case StepName.HELD_WHILE_CUT:
+            return f"{_whole(seen['for_seconds'])}, saves failing: {_percent(seen['saves_failing'])}"
+        case StepName.RECOVERY_PROVEN:
+            return f"{_whole(seen['after_seconds'])} after the restore"
+        case StepName.VALIDATION_PASSED:
+            receipt = seen["receipt"]
+            counts = receipt if isinstance(receipt, dict) else {}
+            return f"{seen['job']}: {counts.get('sampled')} sampled, {counts.get('uploaded')} uploaded"
+        case StepName.OUTAGE_WRITES_EQUAL_IN_S3:
+            return f"{seen['equal']} equal, {seen['absent']} deleted and absent"
+        case StepName.FALLBACK_BELOW_1_PERCENT:
+            return f"{seen['fallbacks']} of {seen['reads']} reads"
+        case _:
+            return "proxy: open"
+
+
+def _percent(ratio: object) -> str:
+    return f"{ratio:.0%}" if isinstance(ratio, float | int) else "no data"
+
+
+def _whole(value: object) -> str:
+    return f"{value:.0f} s" if isinstance(value, float | int) else "?"
+
+
+OUTAGE = Plot(
+    name="outage",
+    title="S3 outage, end to end",
+    scenes=(
+        (StepName.S3_CUT, "S3 is cut", _cut),
+        (StepName.ALERT_FIRING, "alert fires", _alert),
+        (StepName.READ_PRIMARY_OFF, "reads are switched to local", _off),
+        (StepName.PODS_CONFIRMED_OFF, "every Pod reads local", _pods_off),
+        (StepName.HELD_WHILE_CUT, "held local, alert resolved, S3 still cut", _held),
+        (StepName.S3_RESTORED, "S3 is restored", _restore),
+        (StepName.RECOVERY_PROVEN, "recovery is proven by saves", _proven),
+        (StepName.VALIDATION_PASSED, "the validator Job passed", _validated),
+        (StepName.OUTAGE_WRITES_EQUAL_IN_S3, "outage writes are equal in S3", _equal),
+        (StepName.READ_PRIMARY_ON, "reads are switched back to S3", _on),
+        (StepName.FALLBACK_BELOW_1_PERCENT, "fallback of the new Pods below 1 %", _fallback),
+    ),
+    proof=_proof,
+)

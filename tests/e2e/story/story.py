@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from tests.e2e.story.facts import Facts
-from tests.e2e.story.steps import Step, StepName, Terms, broken, derive
-from tests.e2e.story.timeline import TITLES
+from tests.e2e.story.plot import Plot, Step, Terms
 from tests.e2e.story.view import View
 
 Show = Callable[[View], None]
@@ -45,6 +45,7 @@ class Story:
     Until it has `begun`, nothing that must never happen counts: whatever came before is not part of it.
     """
 
+    plot: Plot
     observer: Observing
     terms: Terms
     show: Show
@@ -54,11 +55,11 @@ class Story:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps so far."""
-        return derive(self.observer.facts, self.terms)
+        return self.plot.derive(self.observer.facts, self.terms)
 
-    async def until(self, name: StepName, *, within: timedelta) -> Step:
+    async def until(self, name: StrEnum, *, within: timedelta) -> Step:
         """Look until this step has happened. Raises StoryError when it has not in time, or something broke."""
-        await self.wait(TITLES[name], lambda _: any(step.step is name for step in self.steps), within=within)
+        await self.wait(self.plot.titles[name], lambda _: any(step.step is name for step in self.steps), within=within)
         return next(step for step in self.steps if step.step is name)
 
     async def wait(self, what: str, condition: Condition, *, within: timedelta) -> None:
@@ -67,9 +68,9 @@ class Story:
         while True:
             await self.observer.look()
             facts, now = self.observer.facts, datetime.now(UTC)
-            view = replace(self.observer.view(), steps=self.steps, waiting=what, deadline=deadline)
+            view = replace(self.observer.view(), plot=self.plot, steps=self.steps, waiting=what, deadline=deadline)
             self.show(view)
-            if self.begun and (wrong := broken(facts)):
+            if self.begun and (wrong := self.plot.broken(facts)):
                 raise StoryError(f"while waiting for {what!r}: {'; '.join(wrong)}")
             if condition(facts):
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -13,26 +13,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tests.e2e.story.facts import DUAL_WRITE, OUTAGES, READ_PRIMARY, Pod
-from tests.e2e.story.steps import Step, StepName
+from tests.e2e.story.facts import DUAL_WRITE, LOG_LEVEL, OUTAGES, READ_PRIMARY, Pod
+from tests.e2e.story.plot import Plot, Step
 from tests.e2e.story.view import View
 
 BAR = 24
 """Characters of a full bar."""
-
-TITLES = {
-    StepName.S3_CUT: "S3 is cut",
-    StepName.ALERT_FIRING: "alert fires",
-    StepName.READ_PRIMARY_OFF: "reads are switched to local",
-    StepName.PODS_CONFIRMED_OFF: "every Pod reads local",
-    StepName.HELD_WHILE_CUT: "held local, alert resolved, S3 still cut",
-    StepName.S3_RESTORED: "S3 is restored",
-    StepName.RECOVERY_PROVEN: "recovery is proven by saves",
-    StepName.VALIDATION_PASSED: "the validator Job passed",
-    StepName.OUTAGE_WRITES_EQUAL_IN_S3: "outage writes are equal in S3",
-    StepName.READ_PRIMARY_ON: "reads are switched back to S3",
-    StepName.FALLBACK_BELOW_1_PERCENT: "fallback of the new Pods below 1 %",
-}
 
 
 class Timeline:
@@ -64,38 +50,9 @@ class Timeline:
         self._last = view
 
 
-def story_lines(steps: tuple[Step, ...]) -> list[str]:
+def story_lines(plot: Plot, steps: tuple[Step, ...]) -> list[str]:
     """The story for the end of a run: a line each step, with its time and what shows it."""
-    return [f"{clock(steps[0].at, step.at)}  {TITLES[step.step]:<42} {proof(step)}" for step in steps]
-
-
-def proof(step: Step) -> str:
-    """A step's evidence in a few words."""
-    seen = step.evidence
-    match step.step:
-        case StepName.S3_CUT:
-            return f"proxy: {seen['fault']}"
-        case StepName.ALERT_FIRING:
-            return f"{seen['alert']}, {_seconds(seen['after_seconds'])} after the cut"
-        case StepName.READ_PRIMARY_OFF | StepName.READ_PRIMARY_ON:
-            return f"generation {seen['generation']}, resourceVersion {seen['resource_version']}"
-        case StepName.PODS_CONFIRMED_OFF:
-            pods = seen["pods"]
-            return f"{len(pods)} Pods" if isinstance(pods, list) else ""
-        case StepName.HELD_WHILE_CUT:
-            return f"{_seconds(seen['for_seconds'])}, saves failing: {_percent(seen['saves_failing'])}"
-        case StepName.RECOVERY_PROVEN:
-            return f"{_seconds(seen['after_seconds'])} after the restore"
-        case StepName.VALIDATION_PASSED:
-            receipt = seen["receipt"]
-            counts = receipt if isinstance(receipt, dict) else {}
-            return f"{seen['job']}: {counts.get('sampled')} sampled, {counts.get('uploaded')} uploaded"
-        case StepName.OUTAGE_WRITES_EQUAL_IN_S3:
-            return f"{seen['equal']} equal, {seen['absent']} deleted and absent"
-        case StepName.FALLBACK_BELOW_1_PERCENT:
-            return f"{seen['fallbacks']} of {seen['reads']} reads"
-        case StepName.S3_RESTORED:
-            return "proxy: open"
+    return [f"{clock(steps[0].at, one.at)}  {plot.titles[one.step]:<42} {plot.proof(one)}" for one in steps]
 
 
 def picture(view: View) -> RenderableType:
@@ -110,12 +67,16 @@ def picture(view: View) -> RenderableType:
     facts.add_row("saves failing", _bar(view.saves_failing))
     facts.add_row("reads falling back", _bar(view.reads_falling_back))
     facts.add_row("clients", _clients(view))
+    facts.add_row("incidents", _papers(view.incidents) or "none")
+    if view.requests:
+        facts.add_row("requests", _papers(view.requests))
+    facts.add_row("people told", f"{view.told} messages")
     facts.add_row("operator", _operator(view))
     facts.add_row("waiting for", _waiting(view))
     parts: list[RenderableType] = [facts, Text(), _checklist(view)]
     if view.trouble:
         parts.append(Text(f"the observer could not read: {view.trouble}", style="yellow"))
-    title = f"S3 outage, end to end · {clock(view.began, view.at)}"
+    title = f"{view.plot.title} · {clock(view.began, view.at)}"
     return Panel(Group(*parts), title=title, title_align="left", padding=(1, 2))
 
 
@@ -125,7 +86,8 @@ def news(before: View | None, after: View) -> Iterator[str]:
     old = _said(before) if before is not None else {}
     done = len(before.steps) if before is not None else 0
     for step in after.steps[done:]:
-        yield f"{clock(after.began, step.at)}  {'==':>18}  {step.step.value}: {TITLES[step.step]} ({proof(step)})"
+        title, proof = after.plot.titles[step.step], after.plot.proof(step)
+        yield f"{clock(after.began, step.at)}  {'==':>18}  {step.step.value}: {title} ({proof})"
     for topic, text in _said(after).items():
         if text and text != old.get(topic):
             yield f"{stamp}  {topic:>18}  {text}"
@@ -144,6 +106,9 @@ def _said(view: View) -> dict[str, str]:
         "client errors": str(view.client_errors) if view.client_errors else "",
         "operator": ": ".join(part for part in (operator.step or operator.reason, operator.message) if part),
         "Job": view.job,
+        "incidents": _papers(view.incidents),
+        "requests": _papers(view.requests),
+        "people told": f"{view.told} messages" if view.told else "",
         "waiting for": view.waiting,
         "unreadable": view.trouble,
     }
@@ -160,21 +125,26 @@ def _s3(view: View) -> Text:
 
 
 def _alerts(view: View) -> Text:
-    """The outage alerts by name; the runbook's others, which follow them, as a number."""
+    """The alerts by name; beside an outage's the runbook's others, which follow it, are only a number."""
     text = Text()
-    for name in sorted(OUTAGES & view.alerts.keys()):
+    shown = OUTAGES & view.alerts.keys() or view.alerts.keys()
+    for name in sorted(shown):
         state = view.alerts[name]
         text.append(", " if text else "").append(f"{name} {state}", style="red" if state == "firing" else "yellow")
-    if others := sum(state == "firing" for name, state in view.alerts.items() if name not in OUTAGES):
+    if others := sum(state == "firing" for name, state in view.alerts.items() if name not in shown):
         text.append(f"{', and ' if text else ''}{others} other{'s' if others > 1 else ''} firing", style="yellow")
     return text or Text("none", style="green")
 
 
 def _template(view: View) -> Text:
     text = Text()
-    for name in (READ_PRIMARY, DUAL_WRITE):
+    for name in (READ_PRIMARY, DUAL_WRITE, LOG_LEVEL):
         text.append("  " if text else "").append(f"{name}=").append(view.template.get(name, "?"), style="bold")
-    return text
+    return text.append("  replicas=").append(str(view.replicas), style="bold")
+
+
+def _papers(phases: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {phase or 'new'}" for name, phase in phases.items())
 
 
 def _pods(pods: tuple[Pod, ...]) -> Text:
@@ -218,17 +188,18 @@ def _waiting(view: View) -> Text:
 def _checklist(view: View) -> Table:
     table = Table.grid(padding=(0, 2))
     done = {step.step: step for step in view.steps}
-    current = next((name for name in StepName if name not in done), None)
-    for name in StepName:
+    titles = view.plot.titles
+    current = next((name for name in titles if name not in done), None)
+    for name, title in titles.items():
         step = done.get(name)
         if step is not None:
             table.add_row(
-                Text("✔", style="green"), clock(view.began, step.at), TITLES[name], Text(proof(step), style="dim")
+                Text("✔", style="green"), clock(view.began, step.at), title, Text(view.plot.proof(step), style="dim")
             )
         elif name is current:
-            table.add_row(Text("▸", style="bold cyan"), "", Text(TITLES[name], style="bold"), "")
+            table.add_row(Text("▸", style="bold cyan"), "", Text(title, style="bold"), "")
         else:
-            table.add_row("·", "", Text(TITLES[name], style="dim"), "")
+            table.add_row("·", "", Text(title, style="dim"), "")
     return table
 
 
@@ -238,7 +209,3 @@ def _percent(ratio: object) -> str:
 
 def _tenth(ratio: float | None) -> str:
     return "" if ratio is None else f"about {round(ratio * 10) * 10} %"
-
-
-def _seconds(value: object) -> str:
-    return f"{value:.0f} s" if isinstance(value, float | int) else "?"

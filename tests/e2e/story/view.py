@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.e2e.story.facts import Pod
-from tests.e2e.story.steps import Step
+from tests.e2e.story.plot import Plot, Step
+from tests.e2e.story.steps import OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class View:
     fault: str = ""
     alerts: Mapping[str, str] = field(default_factory=dict)
     template: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = 0
     hold: str = ""
     pods: tuple[Pod, ...] = ()
     saves_failing: float | None = None
@@ -40,6 +42,12 @@ class View:
     client_errors: int = 0
     operator: Operator = Operator()
     job: str = ""
+    incidents: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
+    """By name, the phase."""
+    told: int = 0
+    """Messages that receivers got."""
+    plot: Plot = OUTAGE
     steps: tuple[Step, ...] = ()
     trouble: str = ""
     """What the observer itself could not read in this round."""

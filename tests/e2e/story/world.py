@@ -16,6 +16,7 @@ from tests.e2e.story.kube import Kube
 from tests.e2e.story.load import LoadGenerator
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.prometheus import Prometheus
+from tests.e2e.story.receivers import Receivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,33 @@ class World:
     faults: FaultProxy
     load: LoadGenerator
     bucket: Bucket
+    receivers: Receivers
+
+    async def archive(self) -> list[str]:
+        """The keys that users leave alone, ten to a folder, in order. Raises KubeError."""
+        return sorted(key for key in (await self.load.report())["expected"] if "/archive-" in key)
+
+    async def level(self) -> None:
+        """Remove what should not be there: certificates of earlier users, and deleted ones that are left in the bucket.
+
+        Raises:
+            KubeError: the application or the bucket does not do it.
+        """
+        held = {key for key, _ in (await self.bucket.listing()).versions}
+        report = await self.load.report()
+        for key in sorted(key for key in held if not key.startswith(report["prefix"])):
+            path = f"/certificates/{key.removeprefix(cluster.PREFIX)}"
+            await self.kube.delete(cluster.APPLICATION.path(path))
+        await self.bucket.remove(sorted(held & set(report["absent"])))
 
     def observer(self, interval: timedelta) -> Observer:
         """An observer whose story begins now; `interval` is how often Prometheus evaluates its rules."""
         log = AuditLog(self.place.audit_log)
         log.skip()
         now = datetime.now(UTC)
-        return Observer(self.kube, log, self.prometheus, self.load, self.faults, since=now, interval=interval)
+        return Observer(
+            self.kube, log, self.prometheus, self.load, self.faults, self.receivers, since=now, interval=interval
+        )
 
 
 @asynccontextmanager
@@ -59,4 +80,5 @@ async def entered(place: Place) -> AsyncIterator[World]:
             faults=FaultProxy(api),
             load=LoadGenerator(api),
             bucket=opened,
+            receivers=Receivers(api),
         )

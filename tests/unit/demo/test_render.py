@@ -38,7 +38,8 @@ def test_the_policy_is_read_by_the_operator(folder: str, scaled: bool) -> None:
 
 def test_production_timing_has_no_policy_value_of_its_own() -> None:
     document = yaml.safe_load((HERE / "production-timing" / "generated" / "policy.yaml").read_text())
-    assert document["spec"].keys() == {"targetRef", "storage", "env", "alertLabels"}
+    assert document["spec"].keys() == {"targetRef", "storage", "env", "validation", "alertLabels"}
+    assert document["spec"]["validation"] == {"repair": "All"}
 
 
 @pytest.mark.parametrize(

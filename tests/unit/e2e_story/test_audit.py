@@ -52,8 +52,13 @@ JOB: dict[str, Any] = {
         "metadata": {
             "name": "recover-1",
             "uid": "j-uid",
-            "labels": {"storage.deltacrown.io/incident": "inc", "storage.deltacrown.io/attempt": "1"},
-        }
+            "labels": {
+                "storage.deltacrown.io/incident": "inc",
+                "storage.deltacrown.io/attempt": "1",
+                "storage.deltacrown.io/kind": "Recovery",
+            },
+        },
+        "spec": {"template": {"spec": {"containers": [{"args": ["recover", "--probes", "1"]}]}}},
     },
 }
 
@@ -80,7 +85,8 @@ def test_refused_status_and_foreign_writes_are_none() -> None:
 def test_a_created_job_is_seen_with_its_incident_and_attempt() -> None:
     made = job_made(JOB, "production")
     assert made is not None
-    assert (made.name, made.incident, made.attempt) == ("recover-1", "inc", "1")
+    assert (made.name, made.incident, made.attempt, made.kind) == ("recover-1", "inc", "1", "Recovery")
+    assert made.arguments == ("recover", "--probes", "1")
     assert job_made({**JOB, "verb": "delete"}, "production") is None
     assert job_made(FLIP, "production") is None
 

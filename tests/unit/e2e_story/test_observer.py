@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.story import cluster
 from tests.e2e.story.audit import AuditLog
-from tests.e2e.story.facts import Clients, Comparison, Switch
+from tests.e2e.story.facts import Clients, Comparison, Switch, Told
 from tests.e2e.story.kube import KubeError, Object
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.prometheus import Prometheus
@@ -29,7 +29,11 @@ JOB_POD = {
     "spec": {"containers": []},
     "status": {"containerStatuses": [{"state": {"terminated": {"message": json.dumps(RECEIPT)}}}]},
 }
-LABELS = {"storage.deltacrown.io/incident": "inc", "storage.deltacrown.io/attempt": "1"}
+LABELS = {
+    "storage.deltacrown.io/incident": "inc",
+    "storage.deltacrown.io/attempt": "1",
+    "storage.deltacrown.io/kind": "Recovery",
+}
 JOB = {
     "metadata": {"name": "inc-r1", "uid": "j-1", "resourceVersion": "44", "labels": LABELS},
     "status": {
@@ -59,6 +63,8 @@ class World:
     def __init__(self, now: datetime) -> None:
         ticks = [now - timedelta(seconds=s) for s in (6, 4, 2, 0)]
         self.silent = ""
+        self.papers: list[Object] = []
+        self.heard: list[Told] = []
         self.series = [
             sampled("ALERTS", [(at, 1) for at in ticks[1:]], alertname="CertS3Outage", alertstate="firing"),
             sampled("ALERTS", [(ticks[0], 1)], alertname="CertS3Outage", alertstate="pending"),
@@ -80,16 +86,24 @@ class World:
         if path == cluster.PROMETHEUS.path("/api/v1/query"):
             ranged = query["query"].endswith("s]")
             return {"data": {"result": self.series if ranged else self.counters}}
-        deployment = {"metadata": {}, "spec": {"template": {"spec": {"containers": [{"name": "web", "env": ENV}]}}}}
+        deployment = {
+            "metadata": {},
+            "spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "web", "env": ENV}]}}},
+        }
         return {cluster.DEPLOYMENT_PATH: deployment, cluster.POLICY_PATH: POLICY}[path]
 
     async def items(self, path: str, **query: str) -> list[Object]:
         if path == cluster.JOBS_PATH:
             return [JOB]
+        if path in (cluster.INCIDENTS_PATH, cluster.REQUESTS_PATH):
+            return [paper for paper in self.papers if paper["kind"] == path.rpartition("/")[2]]
         return [POD] if query["labelSelector"] == cluster.POD_LABELS else [JOB_POD]
 
     async def clients(self) -> Clients:
         return Clients(datetime.now(UTC), 100, 1)
+
+    async def told(self, since: datetime) -> Sequence[Told]:
+        return [one for one in self.heard if one.at >= since]
 
     async def switches(self) -> Sequence[Switch]:
         now = datetime.now(UTC)
@@ -107,7 +121,7 @@ def observer(world: World, tmp_path: Path) -> Observer:
     log.path.write_text("")
     since = datetime.now(UTC) - timedelta(minutes=5)
     prometheus = Prometheus(world, cluster.PROMETHEUS)
-    return Observer(world, log, prometheus, world, world, since=since, interval=timedelta(seconds=2))
+    return Observer(world, log, prometheus, world, world, world, since=since, interval=timedelta(seconds=2))
 
 
 async def test_facts_are_what_the_sources_said(observer: Observer) -> None:
@@ -157,3 +171,40 @@ async def test_clients_count_from_where_the_story_begins(observer: Observer) -> 
     await observer.look()
     observer.begin()
     assert len(observer.facts.clients) == 1
+
+
+def paper(kind: str, name: str, created: datetime, *, spec: Object, status: Object) -> Object:
+    metadata = {"name": name, "creationTimestamp": created.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {"kind": kind, "metadata": metadata, "spec": spec, "status": status}
+
+
+async def test_incidents_and_requests_are_kept_in_each_phase(world: World, observer: Observer) -> None:
+    now = datetime.now(UTC)
+
+    def incident(phase: str) -> Object:
+        status = {"scenario": "Degradation", "phase": phase}
+        return paper("certstorageincidents", "inc-1", now, spec={}, status=status)
+
+    old = paper("certstorageincidents", "old", now - timedelta(days=1), spec={}, status={"scenario": "Outage"})
+    asked = paper("certstoragerequests", "ask-1", now, spec={"type": "Sweep"}, status={})
+    for phase in ("Open", "Open", "Resolved"):
+        world.papers = [old, incident(phase), asked]
+        await observer.look()
+    facts = observer.facts
+    assert [(one.name, one.kind, one.phase) for one in facts.incidents] == [
+        ("inc-1", "Degradation", "Open"),
+        ("inc-1", "Degradation", "Resolved"),
+    ]
+    assert [(one.name, one.kind, one.phase) for one in facts.requests] == [("ask-1", "Sweep", "")]
+    assert observer.view().incidents == {"inc-1": "Resolved"}
+
+
+async def test_what_people_were_told_before_the_story_is_not_part_of_it(world: World, observer: Observer) -> None:
+    now = datetime.now(UTC)
+    world.heard = [Told(now, "slack", "#sre-oncall", "firing", "S3 is down")]
+    await observer.look()
+    assert [one.to for one in observer.facts.told] == ["#sre-oncall"]
+    observer.begin()
+    await observer.look()
+    assert observer.facts.told == ()
+    assert "CertS3Outage" in observer.facts.alarms

@@ -24,7 +24,8 @@ from tests.e2e.story.facts import (
     Switch,
     Write,
 )
-from tests.e2e.story.steps import StepName, Terms, broken, client_errors, derive
+from tests.e2e.story.plot import Terms, client_errors
+from tests.e2e.story.steps import OUTAGE, StepName
 
 ZERO = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 TERMS = Terms(replicas=3, held=timedelta(seconds=30))
@@ -91,19 +92,19 @@ STORY = Facts(
 
 
 def names(facts: Facts, terms: Terms = TERMS) -> list[str]:
-    return [step.step.value for step in derive(facts, terms)]
+    return [step.step.value for step in OUTAGE.derive(facts, terms)]
 
 
 def test_a_whole_story_has_every_step_in_order_with_its_time() -> None:
-    steps = derive(STORY, TERMS)
+    steps = OUTAGE.derive(STORY, TERMS)
     assert [step.step for step in steps] == list(StepName)
     assert [(step.at - ZERO).total_seconds() for step in steps] == [10, 21, 22, 30, 79, 80, 100, 122, 124, 126, 140]
-    assert broken(STORY) == ()
+    assert OUTAGE.broken(STORY) == ()
     assert client_errors(STORY) == 0
 
 
 def test_the_evidence_names_versions_and_uids() -> None:
-    evidence = {step.step: step.evidence for step in derive(STORY, TERMS)}
+    evidence = {step.step: step.evidence for step in OUTAGE.derive(STORY, TERMS)}
     assert evidence[StepName.READ_PRIMARY_OFF]["resource_version"] == "1022"
     assert evidence[StepName.READ_PRIMARY_OFF]["deployment_uid"] == "deployment-uid"
     assert evidence[StepName.HELD_WHILE_CUT]["for_seconds"] == 46
@@ -112,7 +113,7 @@ def test_the_evidence_names_versions_and_uids() -> None:
 
 
 def test_steps_are_json() -> None:
-    assert json.dumps([step.evidence for step in derive(STORY, TERMS)])
+    assert json.dumps([step.evidence for step in OUTAGE.derive(STORY, TERMS)])
 
 
 Change = Callable[[Facts], Facts]
@@ -169,5 +170,5 @@ def test_what_does_not_count_ends_the_story_there(change: Change, missing: StepN
     ],
 )
 def test_what_must_never_happen_is_named(change: Change, words: str) -> None:
-    (line,) = broken(change(STORY))
+    (line,) = OUTAGE.broken(change(STORY))
     assert words in line

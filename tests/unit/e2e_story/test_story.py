@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.e2e.story.facts import Clients, Facts, Switch
-from tests.e2e.story.steps import StepName, Terms
+from tests.e2e.story.plot import Terms
+from tests.e2e.story.steps import OUTAGE, StepName
 from tests.e2e.story.story import Story, StoryError
 from tests.e2e.story.view import View
 
@@ -36,7 +37,7 @@ class Recorded:
 
 def telling(observer: Recorded) -> tuple[Story, list[View]]:
     shown: list[View] = []
-    return Story(observer, Terms(replicas=3, held=timedelta(0)), shown.append, pause=0), shown
+    return Story(OUTAGE, observer, Terms(replicas=3, held=timedelta(0)), shown.append, pause=0), shown
 
 
 async def test_a_step_is_waited_for_and_every_view_is_shown() -> None:

@@ -10,9 +10,10 @@ import pytest
 from rich.console import Console
 
 from tests.e2e.story.facts import Pod, Sample, Span
+from tests.e2e.story.plot import Step
 from tests.e2e.story.prometheus import spans
-from tests.e2e.story.steps import Step, StepName
-from tests.e2e.story.timeline import TITLES, Timeline, clock, news, story_lines
+from tests.e2e.story.steps import OUTAGE, StepName
+from tests.e2e.story.timeline import Timeline, clock, news, story_lines
 from tests.e2e.story.view import Operator, View
 
 ZERO = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
@@ -62,18 +63,18 @@ def test_the_picture_shows_facts_the_operator_and_what_is_waited_for() -> None:
     text = shown(CUT_VIEW, terminal=True)
     for words in ("cut (reset)", "1,234 operations", "0 errors", "reads come from S3", "the outage alert", "97%"):
         assert words in text
-    assert all(title in text for title in TITLES.values())
+    assert all(title in text for title in OUTAGE.titles.values())
 
 
 def test_the_story_at_the_end_counts_from_the_cut() -> None:
-    first, second = story_lines((CUT, FIRING))
+    first, second = story_lines(OUTAGE, (CUT, FIRING))
     assert first.startswith("00:00  S3 is cut")
     assert second.startswith("00:12  alert fires")
     assert second.endswith("CertS3Outage, 12 s after the cut")
 
 
 def test_every_step_has_a_title() -> None:
-    assert set(TITLES) == set(StepName)
+    assert set(OUTAGE.titles) == set(StepName)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "00:00"), (61, "01:01"), (3600, "60:00"), (-1, "00:00")])

@@ -1,0 +1,45 @@
+"""`artifacts/e2e.json`: each story with its seconds and its result, written as the run goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pytest
+
+ARTIFACT = Path("artifacts/e2e.json")
+
+
+@dataclass(slots=True)
+class Told:
+    """One story: passed, failed (in the story itself or in what surrounds it) or skipped."""
+
+    name: str
+    seconds: float = 0.0
+    result: str = "passed"
+
+
+@dataclass(slots=True)
+class Report:
+    """All stories of a run in their order. A cut-off run leaves those that were told."""
+
+    path: Path
+    stories: dict[str, Told] = field(default_factory=dict)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count one phase of a test: given, when and then belong to the same story."""
+        told = self.stories.setdefault(report.nodeid, Told(report.nodeid.rpartition("/")[2]))
+        told.seconds = round(told.seconds + report.duration, 1)
+        if report.failed:
+            told.result = "failed"
+        elif report.skipped and told.result == "passed":
+            told.result = "skipped"
+        if report.when == "teardown":
+            self.write()
+
+    def write(self) -> None:
+        """Write what is known."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        stories = [asdict(one) for one in self.stories.values()]
+        self.path.write_text(json.dumps({"stories": stories}, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,162 @@
+"""How each scenario is told: what is done to the world, and which steps must follow, each within its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from tests.e2e.story import asking, cluster
+from tests.e2e.story.differing import INCONSISTENCY, Differs
+from tests.e2e.story.kube import KubeError
+from tests.e2e.story.milder import DEGRADATION, READ_FALLBACK, Degraded, Fallback
+from tests.e2e.story.observer import Observer
+from tests.e2e.story.plot import Plot, Terms
+from tests.e2e.story.steps import all_read
+from tests.e2e.story.story import Show, Story
+from tests.e2e.story.sweeping import SWEEP, Swept
+from tests.e2e.story.world import World
+
+CALM = timedelta(minutes=6)
+STEP = timedelta(minutes=3)
+"""For one step with the demo's timings; most take seconds."""
+ALWAYS_FIRING = frozenset({"CertStorageWatchdog"})
+QUIET = ("ReadsFromS3", "Returned", "ReturnUnverified")
+"""Reasons of an operator that has nothing to do."""
+COMPARE_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Telling:
+    """One scenario on a world. `told` tells it whole."""
+
+    world: World
+    observer: Observer
+    story: Story
+
+    @classmethod
+    def of(cls, world: World, plot: Plot, interval: timedelta, terms: Terms, show: Show) -> Telling:
+        """A story that has not begun; `interval` is that of Prometheus's rules."""
+        observer = world.observer(interval)
+        return cls(world, observer, Story(plot, observer, terms, show, begun=False))
+
+    async def calm(self) -> None:
+        """Wait until nothing is wrong, and level both copies: the story begins."""
+        await self.world.faults.mend()
+        await self.story.wait("nothing wrong, nothing held", lambda _: self._is_calm(), within=CALM)
+        await self.world.level()
+        await self.observer.look()
+        self.observer.begin()
+        self.story.begun = True
+
+    async def until(self, *steps: StrEnum, within: timedelta = STEP) -> None:
+        """Wait for each of these steps. Raises StoryError when one does not come in time, or something broke."""
+        for step in steps:
+            await self.story.until(step, within=within)
+
+    async def through(self, last: StrEnum, *, within: timedelta = STEP) -> None:
+        """Wait for every step up to this one, each within the time."""
+        for step in self.story.plot.titles:
+            await self.story.until(step, within=within)
+            if step is last:
+                return
+
+    @asynccontextmanager
+    async def comparing(self, keys: Collection[str]) -> AsyncIterator[None]:
+        """Hold these keys of the bucket against the truth, again and again, while the block runs."""
+        comparing = asyncio.create_task(self._compare(keys))
+        try:
+            yield
+        finally:
+            comparing.cancel()
+            await asyncio.wait([comparing])
+
+    async def _compare(self, keys: Collection[str]) -> None:
+        while True:
+            try:
+                listing, truth = await self.world.bucket.listing(), await self.world.load.truth()
+                wanted = {key: truth[key] for key in keys if key in truth}
+                self.observer.compared(await self.world.bucket.compare(listing, wanted))
+            except KubeError as error:
+                self.observer.unreadable(str(error))
+            await asyncio.sleep(COMPARE_SECONDS)
+
+    def _is_calm(self) -> bool:
+        view, facts = self.observer.view(), self.observer.facts
+        pods = facts.pods[-1] if facts.pods else None
+        return (
+            not view.trouble
+            and not view.fault
+            and not view.alerts.keys() - ALWAYS_FIRING
+            and not view.hold
+            and view.saves_failing == 0
+            and view.reads_falling_back == 0
+            and view.operator.reason in QUIET
+            and pods is not None
+            and all_read(pods, "true", self.story.terms.replicas)
+        )
+
+
+async def degradation(telling: Telling) -> None:
+    """Scenario 2: of 12 % of the saves S3's answer is lost, until people were told; then all is well again."""
+    await telling.calm()
+    await telling.world.faults.switch("put:lost=12")
+    await telling.through(Degraded.PEOPLE_TOLD)
+    await telling.world.faults.mend()
+    await telling.through(Degraded.GIVEN_BACK)
+
+
+async def inconsistency(telling: Telling) -> None:
+    """Scenario 3: one certificate's bytes change in the bucket, and the nightly validation is due within a minute."""
+    world = telling.world
+    await telling.calm()
+    archive = await world.archive()
+    damaged = archive[:1]
+    await world.bucket.damage(damaged)
+    telling.observer.damaged(damaged)
+    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": within_a_minute()}}})
+    try:
+        async with telling.comparing(archive):
+            await telling.through(Differs.RESOLVED)
+    finally:
+        await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": None}}})
+
+
+def within_a_minute() -> str:
+    """A cron schedule, in UTC, that fires next at the begin of a minute that is more than five seconds away."""
+    at = datetime.now(UTC) + timedelta(minutes=1, seconds=5)
+    return f"{at.minute} {at.hour} * * *"
+
+
+async def fallback(telling: Telling) -> None:
+    """Scenario 4: 20 % of the reads of S3 fail, until the mitigation was named and people were told."""
+    await telling.calm()
+    await telling.world.faults.switch("get:failing=20")
+    await telling.through(Fallback.PEOPLE_TOLD)
+    await telling.world.faults.mend()
+    await telling.through(Fallback.RESOLVED)
+
+
+async def sweep(telling: Telling) -> None:
+    """The integrity sweep: one person asks, another approves the plan, and it passes."""
+    kube = telling.world.kube
+    await telling.calm()
+    name = await asking.ask(kube, "Sweep", by=asking.JANE, reason="brought forward for the audit")
+    await telling.through(Swept.ASKED)
+    await asking.approve(kube, name, by=asking.LEAD)
+    await telling.through(Swept.GIVEN_BACK)
+
+
+TOLD: Mapping[str, tuple[Plot, Callable[[Telling], Awaitable[None]]]] = {
+    plot.name: (plot, tell)
+    for plot, tell in (
+        (DEGRADATION, degradation),
+        (INCONSISTENCY, inconsistency),
+        (READ_FALLBACK, fallback),
+        (SWEEP, sweep),
+    )
+}
+"""Every scenario but the outage, by its name."""
