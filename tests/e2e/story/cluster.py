@@ -26,6 +26,7 @@ APPLICATION = Service(NAMESPACE, "deltacrown", 80)
 S3 = Service("s3", "seaweedfs", 8333)
 BUCKET = "deltacrown-certificates"
 PREFIX = "certificates/"
+BALLAST = "/mnt/media/certificates/.ballast"
 CREDENTIALS_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/deltacrown-s3"
 FAULT_CONTROL = Service("s3", "s3-control", 9001)
 LOADGEN = Service(NAMESPACE, "loadgen", 8080)

@@ -189,11 +189,12 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
-    """Objects that the story itself changed in the bucket, past the application."""
+class Deed:
+    """Something that the story itself did to the world, other than by the fault proxy: to these keys, if to any."""
 
     at: datetime
-    keys: tuple[str, ...]
+    what: str
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,5 +239,5 @@ class Facts:
     incidents: tuple[Paper, ...] = ()
     requests: tuple[Paper, ...] = ()
     told: tuple[Told, ...] = ()
-    damages: tuple[Damage, ...] = ()
+    deeds: tuple[Deed, ...] = ()
     clients: tuple[Clients, ...] = ()

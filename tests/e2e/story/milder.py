@@ -1,14 +1,15 @@
-"""The plots of what is milder than an outage: degradation, read fallback. Pure."""
+"""The plots of what is milder than an outage: degradation, read fallback, failing deletes, a full disk. Pure."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from tests.e2e.story.facts import LOG_LEVEL
-from tests.e2e.story.plot import Plot
+from tests.e2e.story.plot import Finder, Plot
 from tests.e2e.story.scenes import (
     OVER,
     alarm,
+    deed,
     every_pod,
     fault,
     given_back,
@@ -97,46 +98,96 @@ DEGRADATION = Plot(
 )
 
 
-class Fallback(StrEnum):
-    """The steps of a high read fallback rate, in their order."""
+class Watched(StrEnum):
+    """The steps of a signal that is looked into, named and watched to its end, in their order."""
 
-    READS_FAIL = "reads_fail"
+    CAUSED = "caused"
     ALERT_FIRING = "alert_firing"
     INCIDENT_OPENED = "incident_opened"
     LOOKED_INTO = "cause_looked_into"
-    MITIGATION_NAMED = "mitigation_named"
+    NAMED = "finding_recorded"
     PEOPLE_TOLD = "people_told"
-    S3_MENDED = "s3_mended"
+    MENDED = "mended"
     RESOLVED = "incident_resolved"
 
 
-READ_FALLBACK = Plot(
-    name="fallback",
-    title="High read fallback rate, end to end",
-    scenes=(
-        (Fallback.READS_FAIL, "some reads of S3 fail", fault(Fallback.READS_FAIL)),
-        (Fallback.ALERT_FIRING, "alert fires", alarm(Fallback.ALERT_FIRING, "CertS3ReadFallbackElevated")),
+def watched(
+    name: str,
+    title: str,
+    *,
+    alert: str,
+    scenario: str,
+    cause: tuple[str, Finder],
+    mend: tuple[str, Finder],
+    told: Finder,
+    probe: bool = True,
+    tolerated: frozenset[str] = frozenset(),
+) -> Plot:
+    """The plot of one such signal; without `probe` no Job looks for its cause."""
+    looked = (
         (
-            Fallback.INCIDENT_OPENED,
-            "an incident is opened",
-            incident(Fallback.INCIDENT_OPENED, "ReadFallback", ("Open", "Mitigated")),
+            Watched.LOOKED_INTO,
+            "a Job looked for the cause",
+            job(Watched.LOOKED_INTO, "Findings", lambda ended, _: ended.incident != ""),
         ),
         (
-            Fallback.LOOKED_INTO,
-            "a Job looked at flag, region, path and latency",
-            job(Fallback.LOOKED_INTO, "Findings", lambda ended, _: ended.incident != ""),
+            Watched.NAMED,
+            "what it found is in the incident",
+            incident(Watched.NAMED, scenario, ("Mitigated",), has="findings"),
         ),
-        (
-            Fallback.MITIGATION_NAMED,
-            "the mitigation is named",
-            incident(Fallback.MITIGATION_NAMED, "ReadFallback", ("Mitigated",), has="findings"),
+    )
+    return Plot(
+        name=name,
+        title=title,
+        scenes=(
+            (Watched.CAUSED, *cause),
+            (Watched.ALERT_FIRING, "alert fires", alarm(Watched.ALERT_FIRING, alert)),
+            (
+                Watched.INCIDENT_OPENED,
+                "an incident is opened",
+                incident(Watched.INCIDENT_OPENED, scenario, ("Open", "Mitigated")),
+            ),
+            *(looked if probe else ()),
+            (Watched.PEOPLE_TOLD, "people are told", told),
+            (Watched.MENDED, *mend),
+            (Watched.RESOLVED, "the incident is resolved", incident(Watched.RESOLVED, scenario, OVER)),
         ),
-        (
-            Fallback.PEOPLE_TOLD,
-            "platform engineering is told",
-            heard(Fallback.PEOPLE_TOLD, PLATFORM, "CertStorageIncident", "monitor and wait"),
-        ),
-        (Fallback.S3_MENDED, "S3 is well again", mended(Fallback.S3_MENDED)),
-        (Fallback.RESOLVED, "the incident is resolved", incident(Fallback.RESOLVED, "ReadFallback", OVER)),
-    ),
+        tolerated=tolerated,
+    )
+
+
+S3_MENDED = ("S3 is well again", mended(Watched.MENDED))
+
+READ_FALLBACK = watched(
+    "fallback",
+    "High read fallback rate, end to end",
+    alert="CertS3ReadFallbackElevated",
+    scenario="ReadFallback",
+    cause=("some reads of S3 fail", fault(Watched.CAUSED)),
+    mend=S3_MENDED,
+    told=heard(Watched.PEOPLE_TOLD, PLATFORM, "CertStorageIncident", "monitor and wait"),
+)
+
+DELETES = watched(
+    "deletes",
+    "Failing deletes, end to end",
+    alert="CertS3DeleteFailHigh",
+    scenario="DeleteFailing",
+    cause=("deletes are denied", fault(Watched.CAUSED)),
+    mend=S3_MENDED,
+    told=heard(Watched.PEOPLE_TOLD, PLATFORM, "CertStorageActionRequired", "may not delete"),
+    # what S3 was not allowed to delete is read from it
+    tolerated=frozenset({"resurrected"}),
+)
+
+FILLED, ROOM_MADE = "the disk was filled", "room was made"
+DISK = watched(
+    "disk",
+    "Local disk low, end to end",
+    alert="CertLocalDiskLow",
+    scenario="LocalDiskLow",
+    cause=("the certificates' disk fills up", deed(Watched.CAUSED, FILLED)),
+    mend=("there is room again", deed(Watched.MENDED, ROOM_MADE)),
+    told=heard(Watched.PEOPLE_TOLD, SRE, "CertStorageActionRequired", "make room"),
+    probe=False,
 )

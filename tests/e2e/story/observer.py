@@ -17,7 +17,7 @@ from tests.e2e.story.facts import (
     OUTAGES,
     Clients,
     Comparison,
-    Damage,
+    Deed,
     Facts,
     Fallback,
     Job,
@@ -99,7 +99,7 @@ class Observer:
         self._comparisons: list[Comparison] = []
         self._incidents, self._requests = Papers("scenario"), Papers("type")
         self._told: tuple[Told, ...] = ()
-        self._damages: list[Damage] = []
+        self._deeds: list[Deed] = []
         self._replicas, self._begun = 0, since
         self._trouble: tuple[str, ...] = ()
         self._failed: list[str] = []
@@ -132,9 +132,9 @@ class Observer:
         """Keep what a comparison of the bucket found."""
         self._comparisons.append(comparison)
 
-    def damaged(self, keys: Sequence[str]) -> None:
-        """Keep what the story did to the bucket."""
-        self._damages.append(Damage(datetime.now(UTC), tuple(keys)))
+    def did(self, what: str, keys: Sequence[str] = ()) -> None:
+        """Keep what the story itself did to the world."""
+        self._deeds.append(Deed(datetime.now(UTC), what, tuple(keys)))
 
     def unreadable(self, what: str) -> None:
         """Name a source that somebody else could not read, in the next view."""
@@ -173,7 +173,7 @@ class Observer:
             incidents=tuple(self._incidents.history),
             requests=tuple(self._requests.history),
             told=self._told,
-            damages=tuple(self._damages),
+            deeds=tuple(self._deeds),
             clients=tuple(self._clients),
         )
 

@@ -51,6 +51,19 @@ def mended(name: StrEnum) -> Finder:
     return find
 
 
+def deed(name: StrEnum, what: str) -> Finder:
+    """The story does something to the world, and says so to its observer."""
+
+    def find(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+        for one in facts.deeds:
+            if one.what == what and (not done or one.at >= begun(done)):
+                said = f"{what}: {', '.join(one.keys[:3])}" if one.keys else what
+                return Step(name, one.at, {"source": "the story itself", "keys": list(one.keys), "said": said})
+        return None
+
+    return find
+
+
 def alarm(name: StrEnum, alert: str) -> Finder:
     """An alert begins to fire."""
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from tests.e2e.story import asking, cluster
-from tests.e2e.story.differing import INCONSISTENCY, Differs
+from tests.e2e.story.differing import DAMAGED, INCONSISTENCY, Differs
 from tests.e2e.story.kube import KubeError
-from tests.e2e.story.milder import DEGRADATION, READ_FALLBACK, Degraded, Fallback
+from tests.e2e.story.milder import DEGRADATION, FILLED, READ_FALLBACK, ROOM_MADE, Degraded, Watched
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.plot import Plot, Terms
 from tests.e2e.story.steps import all_read
@@ -109,20 +109,38 @@ async def degradation(telling: Telling) -> None:
     await telling.through(Degraded.GIVEN_BACK)
 
 
-async def inconsistency(telling: Telling) -> None:
-    """Scenario 3: one certificate's bytes change in the bucket, and the nightly validation is due within a minute."""
+async def inconsistency(telling: Telling, *, which: slice = slice(1)) -> None:
+    """Scenario 3: archived certificates change in the bucket, and the nightly validation is due within a minute."""
     world = telling.world
     await telling.calm()
-    archive = await world.archive()
-    damaged = archive[:1]
-    await world.bucket.damage(damaged)
-    telling.observer.damaged(damaged)
+    archive = await damage(telling, which)
     await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": within_a_minute()}}})
     try:
         async with telling.comparing(archive):
             await telling.through(Differs.RESOLVED)
     finally:
         await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": None}}})
+
+
+async def random_inconsistency(telling: Telling) -> None:
+    """Scenario 3: what differs has nothing in common, so that a person is needed; one asked for the validation, too."""
+    kube = telling.world.kube
+    await telling.calm()
+    # of another folder and another size each
+    archive = await damage(telling, slice(3, 60, 13))
+    await asking.ask(kube, "Validation", by=asking.JANE, reason="a customer's certificate cannot be opened")
+    async with telling.comparing(archive):
+        await telling.through(Differs.AWS_CASE)
+        await asking.ask(kube, "Repair", by=asking.JANE, reason="local copies are right, AWS Support knows")
+        await telling.through(Differs.RESOLVED)
+
+
+async def damage(telling: Telling, which: slice) -> list[str]:
+    """Damage these of the archived certificates in the bucket. Gives the whole archive."""
+    archive = await telling.world.archive()
+    await telling.world.bucket.damage(archive[which])
+    telling.observer.did(DAMAGED, archive[which])
+    return archive
 
 
 def within_a_minute() -> str:
@@ -132,12 +150,41 @@ def within_a_minute() -> str:
 
 
 async def fallback(telling: Telling) -> None:
-    """Scenario 4: 20 % of the reads of S3 fail, until the mitigation was named and people were told."""
+    """Scenario 4: 20 % of the reads of S3 fail."""
+    await _watched(telling, "get:failing=20")
+
+
+async def deletes(telling: Telling) -> None:
+    """The table's row: S3 denies every delete."""
+    await _watched(telling, "delete:denied")
+
+
+async def _watched(telling: Telling, fault: str) -> None:
+    """A fault until people were told; then all is well again."""
     await telling.calm()
-    await telling.world.faults.switch("get:failing=20")
-    await telling.through(Fallback.PEOPLE_TOLD)
+    await telling.world.faults.switch(fault)
+    await telling.through(Watched.PEOPLE_TOLD)
     await telling.world.faults.mend()
-    await telling.through(Fallback.RESOLVED)
+    await telling.through(Watched.RESOLVED)
+
+
+async def nothing() -> None:
+    """Nothing happens meanwhile."""
+
+
+async def disk(telling: Telling, *, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
+    """Scenario 1, step 4: 60 of the 64 MiB of the certificates' disk are taken by something else."""
+    await telling.calm()
+    await telling.world.ballast("truncate", "--size=60M")
+    telling.observer.did(FILLED)
+    try:
+        await telling.through(Watched.INCIDENT_OPENED)
+        await meanwhile()
+        await telling.through(Watched.PEOPLE_TOLD)
+    finally:
+        await telling.world.ballast("rm", "--force")
+    telling.observer.did(ROOM_MADE)
+    await telling.through(Watched.RESOLVED)
 
 
 async def sweep(telling: Telling) -> None:

@@ -46,6 +46,11 @@ class World:
         """The keys that users leave alone, ten to a folder, in order. Raises KubeError."""
         return sorted(key for key in (await self.load.report())["expected"] if "/archive-" in key)
 
+    async def ballast(self, *command: str) -> None:
+        """Run a command on a file that only takes room on the certificates' disk. Raises KubeError."""
+        target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
+        await self.kube.kubectl("exec", *target, "--", *command, cluster.BALLAST)
+
     async def level(self) -> None:
         """Remove what should not be there: certificates of earlier users, and deleted ones that are left in the bucket.
 

@@ -10,13 +10,13 @@ from enum import StrEnum
 
 import pytest
 
-from tests.e2e.story.differing import INCONSISTENCY, Differs
+from tests.e2e.story.differing import DAMAGED, INCONSISTENCY, RANDOM, Differs
 from tests.e2e.story.facts import (
     OPERATOR,
     OPERATOR_MANAGER,
     Clients,
     Comparison,
-    Damage,
+    Deed,
     Facts,
     Job,
     JobMade,
@@ -28,7 +28,7 @@ from tests.e2e.story.facts import (
     Told,
     Write,
 )
-from tests.e2e.story.milder import DEGRADATION, READ_FALLBACK, Degraded, Fallback
+from tests.e2e.story.milder import DEGRADATION, DELETES, DISK, FILLED, READ_FALLBACK, ROOM_MADE, Degraded, Watched
 from tests.e2e.story.plot import Plot, Terms
 from tests.e2e.story.sweeping import SWEEP, Swept
 
@@ -126,7 +126,7 @@ FALLBACK = Facts(
 
 DIFFERING = Facts(
     since=ZERO,
-    damages=(Damage(at(5), ("certificates/a.pdf",)),),
+    deeds=(Deed(at(5), DAMAGED, ("certificates/a.pdf",)),),
     incidents=(paper(72, "Inconsistency", "Open"), paper(120, "Inconsistency", "Resolved")),
     requests=(paper(73, "Sweep", "Pending"),),
     told=(told(75, "#sre-oncall", "CertStorageIncident: copies differ"),),
@@ -163,16 +163,58 @@ SWEPT = Facts(
     ),
 )
 
-STORIES: list[tuple[Plot, Facts, type[StrEnum]]] = [
-    (DEGRADATION, DEGRADED, Degraded),
-    (READ_FALLBACK, FALLBACK, Fallback),
-    (INCONSISTENCY, DIFFERING, Differs),
-    (SWEEP, SWEPT, Swept),
+CASE = "AWS Premium Support case, to be filed\nService: Simple Storage Service (S3)."
+RANDOMLY = dataclasses.replace(
+    DIFFERING,
+    requests=(*DIFFERING.requests, paper(80, "Repair", "Running")),
+    told=(*DIFFERING.told, told(78, "#sre-oncall", CASE)),
+)
+
+DENIED = Facts(
+    since=ZERO,
+    switches=(Switch(at(10), "delete:denied"), Switch(at(90), "")),
+    alarms={"CertS3DeleteFailHigh": (Span(at(40), at(110)),)},
+    incidents=(
+        paper(60, "DeleteFailing", "Open"),
+        paper(72, "DeleteFailing", "Mitigated", findings=[{"name": "DeleteObject"}]),
+        paper(140, "DeleteFailing", "Resolved"),
+    ),
+    jobs_made=(made(62, "Findings", "f1"),),
+    jobs=(ended(70, "Findings", "f1", "FAIL"),),
+    told=(told(75, "#platform-eng", "CertStorageActionRequired: the application's role may not delete"),),
+    clients=(Clients(at(0), 0, 0), Clients(at(90), 99, 2, {"resurrected": 2})),
+)
+
+FULL = Facts(
+    since=ZERO,
+    deeds=(Deed(at(5), FILLED), Deed(at(60), ROOM_MADE)),
+    alarms={"CertLocalDiskLow": (Span(at(10), at(65)),)},
+    incidents=(paper(40, "LocalDiskLow", "Mitigated"), paper(90, "LocalDiskLow", "Resolved")),
+    told=(told(45, "#sre-oncall", "CertStorageActionRequired: make room or enlarge the volume"),),
+)
+
+UNPROBED = (
+    Watched.CAUSED,
+    Watched.ALERT_FIRING,
+    Watched.INCIDENT_OPENED,
+    Watched.PEOPLE_TOLD,
+    Watched.MENDED,
+    Watched.RESOLVED,
+)
+BY_ITSELF = tuple(step for step in Differs if step not in (Differs.AWS_CASE, Differs.REPAIR_ASKED))
+STORIES: list[tuple[Plot, Facts, tuple[StrEnum, ...]]] = [
+    (DEGRADATION, DEGRADED, tuple(Degraded)),
+    (READ_FALLBACK, FALLBACK, tuple(Watched)),
+    (INCONSISTENCY, DIFFERING, BY_ITSELF),
+    (RANDOM, RANDOMLY, tuple(Differs)),
+    (DELETES, DENIED, tuple(Watched)),
+    (DISK, FULL, UNPROBED),
+    (SWEEP, SWEPT, tuple(Swept)),
 ]
 
 
-@pytest.mark.parametrize(("plot", "facts", "names"), STORIES, ids=lambda one: one.name if isinstance(one, Plot) else "")
-def test_a_whole_story_has_every_step_in_order(plot: Plot, facts: Facts, names: type[StrEnum]) -> None:
+@pytest.mark.parametrize(("plot", "facts", "names"), STORIES, ids=[plot.name for plot, *_ in STORIES])
+def test_a_whole_story_has_every_step_in_order(plot: Plot, facts: Facts, names: tuple[StrEnum, ...]) -> None:
     steps = plot.derive(facts, TERMS)
     assert [step.step for step in steps] == list(names) == list(plot.titles)
     assert plot.broken(facts) == ()
@@ -227,7 +269,7 @@ def but(**changes: object) -> Change:
             READ_FALLBACK,
             FALLBACK,
             but(incidents=(paper(60, "ReadFallback", "Open"), paper(72, "ReadFallback", "Mitigated"))),
-            Fallback.MITIGATION_NAMED,
+            Watched.NAMED,
         ),
         (INCONSISTENCY, DIFFERING, but(jobs=DIFFERING.jobs[1:]), Differs.VALIDATION_FAILED),
         (INCONSISTENCY, DIFFERING, but(comparisons=DIFFERING.comparisons[:1]), Differs.EQUAL),
