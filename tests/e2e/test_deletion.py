@@ -1,0 +1,93 @@
+"""`kubectl delete certstoragepolicy` at any time: what was borrowed goes back, reads stay as they are; it never hangs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.e2e import people
+from tests.e2e.conftest import Tell
+from tests.e2e.story import asking, audit, cluster, stand
+from tests.e2e.story.facts import READ_PRIMARY
+from tests.e2e.story.kube import Kube
+from tests.e2e.story.outage import Outage
+from tests.e2e.story.sweeping import SWEEP, Swept
+from tests.e2e.story.world import World
+
+OPERATOR_SCALE = f"/apis/apps/v1/namespaces/{cluster.OPERATOR_NAMESPACE}/deployments/certstorage-operator/scale"
+
+
+@pytest.fixture
+async def kube(world: World) -> AsyncIterator[Kube]:
+    """The cluster; afterwards the policy is there again, and a person has brought reads back."""
+    kube = world.kube
+    yield kube
+    await world.faults.mend()
+    target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
+    await kube.kubectl("set", "env", *target, f"{READ_PRIMARY}=true")
+    await kube.kubectl("rollout", "status", *target, seconds=120)
+    await create(kube)
+
+
+async def create(kube: Kube) -> None:
+    """Create the policy of the demo, or leave it as it is there."""
+    await kube.kubectl("apply", f"--filename={stand.ROOT / stand.SCALED.policy}")
+
+
+async def deleted(kube: Kube, *, seconds: float) -> None:
+    """Delete the policy, and wait until it is gone."""
+    await kube.delete(cluster.POLICY_PATH)
+
+    async def gone() -> bool:
+        return await kube.find(cluster.POLICY_PATH) is None
+
+    await people.eventually("the policy is gone", gone, seconds=seconds)
+
+
+@pytest.mark.timeout(180)
+async def test_idle_it_goes_at_once_with_the_operator_down(kube: Kube) -> None:
+    replicas = (await kube.get(OPERATOR_SCALE))["spec"]["replicas"]
+    await kube.patch(OPERATOR_SCALE, {"spec": {"replicas": 0}})
+    try:
+        await deleted(kube, seconds=10)
+    finally:
+        await kube.patch(OPERATOR_SCALE, {"spec": {"replicas": replicas}})
+
+
+@pytest.mark.timeout(600)
+async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_person(kube: Kube, outage: Outage) -> None:
+    await outage.calm()
+    await outage.cut("reset")
+    await outage.protected()
+    await deleted(kube, seconds=60)
+
+    deployment = await kube.get(cluster.DEPLOYMENT_PATH)
+    env = audit.container_env(deployment["spec"]["template"]["spec"]["containers"])
+    assert env[READ_PRIMARY] == "false"
+    assert audit.HOLD not in deployment["metadata"]["annotations"]
+    assert await people.has_event(kube, "PolicyDeleted")
+    await outage.mend()
+    await create(kube)
+
+    async def left_alone() -> bool:
+        return await people.reason(kube) == "ReadsOffByOther"
+
+    await people.eventually("a new policy leaves reads as they are", left_alone, seconds=60)
+    assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == deployment["spec"]
+
+
+@pytest.mark.timeout(600)
+async def test_in_a_sweep_replicas_come_back(kube: Kube, telling: Tell) -> None:
+    story = telling(SWEEP)
+    await story.calm()
+    before = await kube.get(cluster.DEPLOYMENT_PATH)
+    name = await asking.ask(kube, "Sweep", by=asking.JANE)
+    await story.through(Swept.ASKED)
+    await asking.approve(kube, name, by=asking.LEAD)
+    await story.through(Swept.STOPPED)
+    await deleted(kube, seconds=60)
+
+    after = await kube.get(cluster.DEPLOYMENT_PATH)
+    assert after["spec"] == before["spec"]
+    assert audit.HOLD not in after["metadata"].get("annotations", {})
