@@ -1,4 +1,4 @@
-"""`kubectl delete certstoragepolicy` at any time: what was borrowed goes back, reads stay as they are; it never hangs."""
+"""Deleting a CertStoragePolicy: what was borrowed goes back, reads stay as they are, and it never hangs."""
 
 from __future__ import annotations
 
