@@ -68,6 +68,8 @@ def _held(facts: Facts, terms: Terms, done: Steps) -> Step | None:
     seen = [pods for pods in facts.pods if pods.at >= begin and (restored is None or pods.at < restored)]
     if not seen or seen[-1].at - begin < terms.held or not all_read(seen[-1], "false", terms.replicas):
         return None
+    if any(pod.reads != "false" for pod in seen[-1].pods):
+        return None  # a Pod that goes still serves, and would find stale objects in an S3 that is back
     if any(confirmed <= write.at <= seen[-1].at for write in turned(facts, "true")):
         return None
     failing = [sample for sample in facts.failing if begin <= sample.at <= seen[-1].at]

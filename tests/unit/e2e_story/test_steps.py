@@ -67,6 +67,12 @@ def pods(seconds: float, reads: str, template: str, count: int = 3, *, ready: bo
     return Pods(at(seconds), made)
 
 
+def with_one_going(seconds: float, reads: str) -> Pods:
+    """Every Pod reads local, and one of before is still going."""
+    staying = pods(seconds, "false", "b")
+    return Pods(staying.at, (*staying.pods, dataclasses.replace(staying.pods[0], reads=reads, going=True)))
+
+
 def job(seconds: float, *, verdict: str = "PASS", nonce: str = "n1", attempt: str = "1", complete: bool = True) -> Job:
     receipt: dict[str, object] = {"verdict": verdict, "nonce": nonce, "sampled": 2000}
     return Job(f"recover-{attempt}", f"job-{attempt}", "77", "inc-1", attempt, complete, at(seconds), "pod-1", receipt)
@@ -138,6 +144,7 @@ def but(**changes: object) -> Change:
         (but(firing=(Span(at(21), at(33)), Span(at(55), at(60)))), StepName.HELD_WHILE_CUT),
         (but(switches=(Switch(at(10), "reset"), Switch(at(45), ""))), StepName.HELD_WHILE_CUT),
         (but(writes=(write(22, "false"), write(50, "true"), write(52, "false"))), StepName.HELD_WHILE_CUT),
+        (but(pods=(*STORY.pods[:3], with_one_going(79, "true"))), StepName.HELD_WHILE_CUT),
         (but(switches=STORY.switches[:1], pods=STORY.pods[:4]), StepName.S3_RESTORED),
         (but(recovered=(Sample(at(70), 1.0), Sample(at(90), 0.0))), StepName.RECOVERY_PROVEN),
         (but(jobs=(job(122, verdict="FAIL"),)), StepName.VALIDATION_PASSED),
