@@ -70,7 +70,10 @@ def pods(seconds: float, reads: str, template: str, count: int = 3, *, ready: bo
 def with_one_going(seconds: float, reads: str) -> Pods:
     """Every Pod reads local, and one of before is still going."""
     staying = pods(seconds, "false", "b")
-    return Pods(staying.at, (*staying.pods, dataclasses.replace(staying.pods[0], reads=reads, going=True)))
+    return Pods(
+        staying.at,
+        (*staying.pods, dataclasses.replace(staying.pods[0], env={"CERT_S3_READ_PRIMARY": reads}, going=True)),
+    )
 
 
 def job(seconds: float, *, verdict: str = "PASS", nonce: str = "n1", attempt: str = "1", complete: bool = True) -> Job:
