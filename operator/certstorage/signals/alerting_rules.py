@@ -206,7 +206,9 @@ def _surroundings(timings: Timings, limit: Thresholds) -> list[Rule]:
             "CertS3MetricsAbsent",
             f"(max {BY} ({of_policy(METRIC_POLICY)})"
             f" or max {BY} (0 * last_over_time(cert_s3:last_scrape_timestamp_seconds[{baseline}])) + 1)"
-            f" unless {ON} ({scraped})",
+            f" unless {ON} ({scraped})"
+            # a sweep has stopped the application on purpose
+            f" unless {ON} ({of_policy(METRIC_SWEEP_DEADLINE)})",
             "warning",
             "signals",
             f"no certificate metrics of {_WHERE} are scraped",
