@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from tests.e2e.story import audit, cluster
 from tests.e2e.story.audit import AuditLog
@@ -23,7 +22,6 @@ from tests.e2e.story.facts import (
     Job,
     JobDeleted,
     JobMade,
-    Pod,
     Pods,
     Sample,
     Switch,
@@ -31,39 +29,16 @@ from tests.e2e.story.facts import (
     Write,
 )
 from tests.e2e.story.kube import KubeError, Object, Reader
+from tests.e2e.story.objects import is_end, pod_of, receipt_of
 from tests.e2e.story.papers import Papers
 from tests.e2e.story.prometheus import Prometheus, Series, spans
+from tests.e2e.story.sources import Faults, Heard, Load
 from tests.e2e.story.view import Operator, View
 
 T = TypeVar("T")
 
 SERIES = '{__name__=~"ALERTS|cert_s3:fail_ratio:1m|cert_s3:recovered",namespace="%s",deployment="%s"}'
 READS = '{__name__=~"cert_s3_read_total|cert_s3_read_fallback_total",namespace="%s",deployment="%s"}'
-TEMPLATE_HASH = "pod-template-hash"
-
-
-class Load(Protocol):
-    """The load generator: what its clients saw."""
-
-    async def clients(self) -> Clients:
-        """Counts since it started. Raises KubeError."""
-        ...
-
-
-class Faults(Protocol):
-    """The fault proxy in front of S3."""
-
-    async def switches(self) -> Sequence[Switch]:
-        """All switches that its log tells of, in order. Raises KubeError."""
-        ...
-
-
-class Heard(Protocol):
-    """The receivers of Alertmanager's messages."""
-
-    async def told(self, since: datetime) -> Sequence[Told]:
-        """Every message since a time, oldest first. Raises KubeError."""
-        ...
 
 
 class Observer:
@@ -246,7 +221,7 @@ class Observer:
     async def _see_pods(self) -> None:
         at = datetime.now(UTC)
         found = await self._kube.items(cluster.PODS_PATH, labelSelector=cluster.POD_LABELS)
-        self._pods.append(Pods(at, tuple(_pod(pod) for pod in found)))
+        self._pods.append(Pods(at, tuple(pod_of(pod) for pod in found)))
 
     async def _see_jobs(self) -> None:
         self._running_job = ""
@@ -254,7 +229,7 @@ class Observer:
             uid = job["metadata"]["uid"]
             if uid in self._jobs:
                 continue
-            ended = next((one for one in job["status"].get("conditions", []) if _ended(one)), None)
+            ended = next((one for one in job["status"].get("conditions", []) if is_end(one)), None)
             if ended is None:
                 self._running_job = job["metadata"]["name"]
             else:
@@ -265,7 +240,7 @@ class Observer:
         pods = await self._kube.items(
             cluster.PODS_PATH, labelSelector=f"batch.kubernetes.io/job-name={metadata['name']}"
         )
-        pod_uid, receipt = next(((pod["metadata"]["uid"], said) for pod in pods if (said := _receipt(pod))), ("", {}))
+        pod_uid, receipt = next(((pod["metadata"]["uid"], said) for pod in pods if (said := receipt_of(pod))), ("", {}))
         finished = receipt.get("finishedAt", ended["lastTransitionTime"])
         return Job(
             name=metadata["name"],
@@ -318,32 +293,3 @@ class Observer:
             for labels, samples in sorted(self._series, key=lambda one: one[0].get("alertstate", ""), reverse=True)
             if labels["__name__"] == "ALERTS" and samples and now - samples[-1].at <= self._gap
         }
-
-
-def _pod(pod: Object) -> Pod:
-    metadata, status = pod["metadata"], pod["status"]
-    return Pod(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
-        template_hash=metadata["labels"].get(TEMPLATE_HASH, ""),
-        ready=any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])),
-        going="deletionTimestamp" in metadata,
-        env=audit.container_env(pod["spec"]["containers"]),
-    )
-
-
-def _ended(condition: Mapping[str, Any]) -> bool:
-    return condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
-
-
-def _receipt(pod: Object) -> Mapping[str, Any]:
-    for container in pod["status"].get("containerStatuses", []):
-        message = container.get("state", {}).get("terminated", {}).get("message", "")
-        try:
-            said = json.loads(message)
-        except ValueError:
-            continue
-        if isinstance(said, dict):
-            return said
-    return {}
