@@ -190,23 +190,38 @@ async def reached(version: str, run: Run, folder: Path, session: aiohttp.ClientS
         alerts = [
             posted("CertS3Outage", severity="critical", scenario="outage"),
             posted("CertS3WriteSuccessLow", severity="critical", scenario="write-success-low"),
+            posted("CertS3Degraded", severity="critical", band="over-20"),
+            posted("CertStorageActionRequired", severity="critical", reason="AwaitingApproval"),
+            posted("CertStorageActionRequired", severity="warning", reason="SweepRequested"),
         ]
         async with session.post(f"{alertmanager.url}/api/v2/alerts", json=alerts) as response:
             assert response.status == 200
         async with asyncio.timeout(5):
             await contacts.woken.wait()
 
-        async def told() -> tuple[set[str], set[str]]:
-            return {one["channel"] for one in contacts.slack}, {one["routing_key"] for one in contacts.pagerduty}
+        async def slack() -> list[str]:
+            return sorted(f"{one['channel']} {title(one)}" for one in contacts.slack)
 
-        await eventually(told, lambda seen: seen == ({"#sre-oncall"}, {"key-sre"}), 20, f"SRE is paged by {version}")
-        await eventually(told, lambda _: len(contacts.slack) == 2, 20, f"the AWS case by {version}")
+        wanted = [
+            "#platform-eng [FIRING 1] CertStorageActionRequired production/deltacrown",
+            "#sre-oncall AWS Premium Support case, to be filed and sent to the account TAM",
+            "#sre-oncall [FIRING 1] CertS3Outage production/deltacrown",
+            "#sre-oncall [FIRING 1] CertStorageActionRequired production/deltacrown",
+        ]
+        # consequences of the outage page nobody
+        await eventually(slack, lambda seen: seen == wanted, 30, f"everybody is told by {version}")
+        assert {one["routing_key"] for one in contacts.pagerduty} == {"key-sre"}
+        assert len(contacts.pagerduty) == 2
         text = str(contacts.slack)
         assert "CertS3Outage says hello" in text
         assert "docs/alerts.md#certs3outage" in text
         assert "Service: Simple Storage Service (S3)" in text
-        # a consequence of the outage pages nobody
         assert "CertS3WriteSuccessLow" not in text + str(contacts.pagerduty)
+
+
+def title(message: Any) -> str:
+    """The headline of a message to Slack."""
+    return str(message["attachments"][0]["title"])
 
 
 PAGED_WITHIN = 12
