@@ -58,7 +58,7 @@ def census(
 ) -> Iterator[Row]:
     """Walk and list. A key the application writes or deletes meanwhile shows as a difference; a second look settles it.
 
-    Only the keys of the shard are counted and yielded; `tally` counts every file. Memory: 25 bytes a file.
+    Only the keys of the shard are counted and yielded; `tally` counts every file. Memory: 29 bytes a file.
     """
     tree, store = context.tree, context.store
     pages = context.ahead(store.list(tree.keys.prefix))
@@ -84,6 +84,7 @@ def census(
         context.progress.step(len(page))
     counts.missing = index.files - index.seen
     if counts.missing:
-        for key, facts in tree.walk(WalkTrouble()):
-            if index.unseen(key):
-                yield Row(key, facts.size, facts.changed_ns, None)
+        for folder in index.unseen_folders():
+            for key in tree.folder(folder, trouble):
+                if (local := index.unseen(key)) is not None:
+                    yield Row(key, local[0], local[1], None)

@@ -44,7 +44,7 @@ class Hasher:
         self._is_md5 = is_md5(etag)
         self._whole = hashlib.md5(usedforsecurity=False)
         self._parts: list[_Parts] = []
-        if (match := _PARTS.fullmatch(etag)) is not None:
+        if not self._is_md5 and (match := _PARTS.fullmatch(etag)) is not None:
             count = int(match.group(1))
             sizes = (max(size, 1),) if count == 1 else PART_SIZES
             self._parts = [_Parts(part) for part in sizes if max(1, -(-size // part)) == count]

@@ -1,13 +1,16 @@
-"""Every file of a local tree in 25 bytes: a million fit in 30 MiB."""
+"""Every file of a local tree in 29 bytes: a million fit in 35 MiB."""
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from hashlib import blake2b
 from struct import Struct
 
 from certstorage.validator.facts import LocalFacts
+from certstorage.validator.keylist import KeyList
 
-_RECORD = Struct("<8sqqB")
+_RECORD = Struct("<8sqqIB")
 _SEEN = _RECORD.size - 1
 _DRAWERS = 1 << 16
 
@@ -15,23 +18,33 @@ _DRAWERS = 1 << 16
 class LocalIndex:
     """Files by a 64-bit hash of their keys, so that a listing can be held against them in whatever order it comes.
 
-    The keys themselves are not kept: what a listing matched has its key from there, what it did not match is found by a
-    second walk. Two of a million keys share a hash with a probability of 3 in 10**8.
+    The keys themselves are not kept: what a listing matched has its key from there, what it did not match is found by
+    looking once more into the folders in which something was not matched. Two of a million keys share a hash with a
+    probability of 3 in 10**8.
     """
 
     def __init__(self) -> None:
         self._drawers: list[bytearray | None] = [None] * _DRAWERS
+        self._folders = KeyList()
+        self._left = array("I")
+        self._last: str | None = None
         self.files = 0
         self.seen = 0
 
     def add(self, key: str, facts: LocalFacts) -> None:
-        """Remember a file."""
+        """Remember a file; those of a folder come one after the other."""
+        folder = key.rpartition("/")[0]
+        if folder != self._last:
+            self._last = folder
+            self._folders.append(folder)
+            self._left.append(0)
+        self._left[-1] += 1
         digest = _digest(key)
         number = int.from_bytes(digest[:2], "big")
         drawer = self._drawers[number]
         if drawer is None:
             drawer = self._drawers[number] = bytearray()
-        drawer += _RECORD.pack(digest, facts.size, facts.changed_ns, 0)
+        drawer += _RECORD.pack(digest, facts.size, facts.changed_ns, len(self._left) - 1, 0)
         self.files += 1
 
     def match(self, key: str) -> tuple[int, int] | None:
@@ -41,18 +54,26 @@ class LocalIndex:
         at = _find(drawer, digest)
         if drawer is None or at < 0:
             return None
-        if not drawer[at + _SEEN]:
+        _, size, changed, folder, seen = _RECORD.unpack_from(drawer, at)
+        if not seen:
             drawer[at + _SEEN] = 1
             self.seen += 1
-        _, size, changed, _ = _RECORD.unpack_from(drawer, at)
+            self._left[folder] -= 1
         return size, changed
 
-    def unseen(self, key: str) -> bool:
-        """Whether this file was remembered and no listing showed it."""
+    def unseen_folders(self) -> Iterator[str]:
+        """The folders with files that no listing showed, as their keys have them."""
+        return (folder for folder, left in zip(self._folders, self._left, strict=True) if left)
+
+    def unseen(self, key: str) -> tuple[int, int] | None:
+        """Size and time of the last change as in `match`, of a file that was remembered and that no listing showed."""
         digest = _digest(key)
         drawer = self._drawers[int.from_bytes(digest[:2], "big")]
         at = _find(drawer, digest)
-        return drawer is not None and at >= 0 and not drawer[at + _SEEN]
+        if drawer is None or at < 0 or drawer[at + _SEEN]:
+            return None
+        _, size, changed, _, _ = _RECORD.unpack_from(drawer, at)
+        return size, changed
 
 
 def _digest(key: str) -> bytes:

@@ -71,8 +71,11 @@ class LocalTree:
             except (OSError, UnmappableKeyError):
                 continue
 
-    def folder(self, folder: str) -> Iterator[str]:
-        """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none."""
+    def folder(self, folder: str, trouble: WalkTrouble | None = None) -> Iterator[str]:
+        """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none.
+
+        That it cannot be read is noted in `trouble`.
+        """
         top = self.keys.prefix.rstrip("/")
         path = self.keys.root if folder == top else self._path(folder)
         if path is None:
@@ -82,8 +85,11 @@ class LocalTree:
                 for entry in entries:
                     if not hidden(entry.name) and entry.is_file(follow_symlinks=False):
                         yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/"))
-        except (OSError, UnmappableKeyError):
+        except (FileNotFoundError, NotADirectoryError, UnmappableKeyError):
             return
+        except OSError as error:
+            if trouble is not None:
+                trouble.note(f"{folder or '.'}: {error.strerror}")
 
     def stat(self, key: str) -> LocalFacts | None:
         """The file of a key, None if there is none.

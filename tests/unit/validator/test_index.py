@@ -25,7 +25,12 @@ def test_index_remembers_what_was_added(known: dict[str, tuple[int, int, int]], 
         assert index.match(key) == (size, max(mtime, ctime))
         assert index.match(key) == (size, max(mtime, ctime))
     assert (index.files, index.seen) == (len(known), len(half))
-    assert {key for key in known if index.unseen(key)} == known.keys() - set(half)
+    unseen = known.keys() - set(half)
+    assert {key for key in known if index.unseen(key)} == unseen
+    assert set(index.unseen_folders()) == {key.rpartition("/")[0] for key in unseen}
+    for key in unseen:
+        size, mtime, ctime = known[key]
+        assert index.unseen(key) == (size, max(mtime, ctime))
     for key in others - known.keys():
         assert index.match(key) is None
         assert not index.unseen(key)
