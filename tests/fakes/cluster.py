@@ -26,10 +26,12 @@ from certstorage.cluster.port import (
     POLICIES,
     REPLICA_SETS,
     REQUESTS,
+    SCALED_OBJECTS,
     AlreadyExistsError,
     ConflictError,
     Json,
     NotFoundError,
+    NotServedError,
     Resource,
     UnprocessableError,
 )
@@ -73,6 +75,8 @@ class FakeCluster:
 
     now: datetime = START
     auto_roll: bool = True
+    unserved: set[str] = field(default_factory=lambda: {SCALED_OBJECTS.group})
+    """Groups of the API that nobody has installed; adding an object installs its group."""
     before: Hook = nothing
     after: Hook = nothing
     calls: list[Call] = field(default_factory=list)
@@ -90,6 +94,8 @@ class FakeCluster:
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> Sequence[Json]:
         with self._call(Call("list", resource.plural, namespace, labels)):
+            if resource.group in self.unserved:
+                raise NotServedError(f"{resource.plural}: the API server serves no such group")
             return [copied(one) for one in self.every(resource, namespace) if _selected(one, labels)]
 
     async def create(self, resource: Resource, namespace: str, body: Json) -> Json:
@@ -134,6 +140,7 @@ class FakeCluster:
 
     def add(self, resource: Resource, body: Json, *, manager: str = "kubectl") -> Json:
         """Create an object as somebody."""
+        self.unserved.discard(resource.group)
         made = copied(body)
         metadata = made["metadata"]
         key = (resource.plural, metadata["namespace"], metadata["name"])
@@ -274,7 +281,9 @@ class FakeCluster:
 
     def copy(self) -> FakeCluster:
         """Another one in the same state, without the calls and the hooks."""
-        made = FakeCluster(now=self.now, auto_roll=self.auto_roll, objects=copied(self.objects))
+        made = FakeCluster(
+            now=self.now, auto_roll=self.auto_roll, unserved=set(self.unserved), objects=copied(self.objects)
+        )
         taken = 1 + max(int(one["metadata"]["uid"].rpartition("-")[2]) for one in made.objects.values())
         newest = 1 + max(int(one["metadata"]["resourceVersion"]) for one in made.objects.values())
         made._uids, made._versions = itertools.count(taken), itertools.count(newest)

@@ -22,6 +22,7 @@ from certstorage.cluster.port import (
     GoneError,
     Json,
     NotFoundError,
+    NotServedError,
     Resource,
     UnavailableError,
     UnprocessableError,
@@ -31,6 +32,8 @@ JSON_PATCH = "application/json-patch+json"
 PAGE = 500
 """Objects asked for in one page of a list."""
 CALL_TIMEOUT_SECONDS = 10.0
+NOT_SERVED = b"404 page not found"
+"""How the API server answers for a group that nobody has installed; every other 404 of it is a Status object."""
 CONNECTIONS = 64
 """As many as the queue has workers. After a quiet time each costs a TLS handshake, so a flip does not ask for two."""
 
@@ -147,6 +150,8 @@ class ApiCluster:
         try:
             answer = json.loads(raw)
         except ValueError as error:
+            if response.status == 404 and raw.strip() == NOT_SERVED:
+                raise NotServedError(f"{what}: the API server serves no such group") from error
             raise UnavailableError(f"{what}: status {response.status}, not JSON") from error
         if not isinstance(answer, dict):
             raise UnavailableError(f"{what}: status {response.status}, not an object")

@@ -20,6 +20,10 @@ class NotFoundError(ClusterError):
     """404: there is no such object, or no such kind."""
 
 
+class NotServedError(ClusterError):
+    """404 in plain text: the API server serves no such group. It says nothing of any object."""
+
+
 class ConflictError(ClusterError):
     """409: the object is not as it was read, or its UID is another. Read again and decide again."""
 

@@ -25,6 +25,7 @@ from certstorage.cluster.port import (
     ForbiddenError,
     Json,
     NotFoundError,
+    NotServedError,
     Resource,
 )
 from certstorage.cluster.together import Together
@@ -110,7 +111,7 @@ class Reads:
     async def _listed(self, resource: Resource) -> Sequence[Json]:
         try:
             return await self._or_nothing(self.together.list(resource, self.policy.namespace))
-        except NotFoundError:
+        except (NotFoundError, NotServedError):
             return ()
 
     async def _or_nothing(self, read: Awaitable[Sequence[Json]]) -> Sequence[Json]:

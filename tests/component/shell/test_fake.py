@@ -14,7 +14,7 @@ from certstorage.api.policy import FINALIZER
 from certstorage.cluster.client import ApiCluster
 from certstorage.cluster.jobs import LABEL_POLICY
 from certstorage.cluster.patches import release_patch, target_patch
-from certstorage.cluster.port import DEPLOYMENTS, JOBS, LEASES, POLICIES, Cluster, ClusterError, Json
+from certstorage.cluster.port import DEPLOYMENTS, JOBS, LEASES, POLICIES, SCALED_OBJECTS, Cluster, ClusterError, Json
 from tests.fakes.cluster import START, FakeCluster
 from tests.fakes.scene import READ, deployment_body, policy_body
 
@@ -73,6 +73,10 @@ def env(deployment: Json) -> list[str]:
 
 def managers(deployment: Json) -> set[str]:
     return {one["manager"] for one in deployment["metadata"]["managedFields"]} - {"kube-controller-manager"}
+
+
+async def test_a_group_that_nobody_has_installed(ground: Ground) -> None:
+    assert await refusal(ground.cluster.list(SCALED_OBJECTS, ground.namespace)) == "NotServedError"
 
 
 async def test_deployments(ground: Ground) -> None:

@@ -12,6 +12,7 @@ from certstorage.cluster.port import LEASES, ForbiddenError, Json, Resource, Una
 from certstorage.lease import FencedCluster, Lease, LeaseLostError, Times
 from tests.fakes.cluster import Call, FakeCluster
 
+FAST_TIME = True
 QUICK = Times(duration=1.0, renew=0.4, retry=0.05)
 
 
@@ -31,7 +32,8 @@ class Watcher:
 
 
 def lease(cluster: Any, identity: str, times: Times = QUICK) -> Lease:
-    return Lease(cluster, "certstorage-system", "certstorage-operator", identity, times=times)
+    clock = asyncio.get_running_loop().time
+    return Lease(cluster, "certstorage-system", "certstorage-operator", identity, times=times, clock=clock)
 
 
 def stored(cluster: FakeCluster) -> Json:

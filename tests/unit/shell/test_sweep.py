@@ -18,7 +18,6 @@ from certstorage.cluster.port import (
     REPLICA_SETS,
     SCALED_OBJECTS,
     Json,
-    NotFoundError,
     UnavailableError,
 )
 from certstorage.giveback import GRACE, give_back
@@ -227,15 +226,10 @@ async def test_what_refuses_a_sweep(add: Callable[[Scene], None], named: str) ->
     assert named in status["message"]
 
 
-async def test_keda_that_is_not_installed_is_none_and_an_autoscaler_hinders_nothing() -> None:
+async def test_an_autoscaler_hinders_nothing_and_keda_need_not_be_installed() -> None:
     scene = Sweep()
-
-    def no_keda(call: Call) -> None:
-        if call.plural == SCALED_OBJECTS.plural:
-            raise NotFoundError("the server could not find the requested resource")
-
-    scene.cluster.before = no_keda
     scene.cluster.add(AUTOSCALERS, scaler("HorizontalPodAutoscaler"))
+    assert SCALED_OBJECTS.group in scene.cluster.unserved
     await scene.stopped()
 
 
