@@ -64,7 +64,7 @@ _SAVED: Final = "enough saves within ten minutes"
 _READS, _SAVES, _DELETES = (RATIO_TEN, "read"), (RATIO_TEN, "save"), (RATIO_TEN, "delete")
 _ANY: Final = Fact.READS | Fact.SAVES
 _S3_ANY: Final = Fact.READ_FROM_S3 | Fact.WRITTEN_TO_S3
-_PROOFS: Final[Mapping[SignalName, _Proof]] = {
+PROOFS: Final[Mapping[SignalName, _Proof]] = {
     SignalName.OUTAGE: _Proof(_ANY, _S3_ANY, _ANSWERED, (RATIO_NOW, "read"), Fact.READS_JUDGED),
     SignalName.BLACK_HOLE: _Proof(_ANY, _S3_ANY, _ANSWERED),
     SignalName.SAVE_FAIL: _Proof(Fact.SAVES, Fact.SAVES_JUDGED, _SAVED, _SAVES, Fact.SAVES_JUDGED),
@@ -85,6 +85,7 @@ _PROOFS: Final[Mapping[SignalName, _Proof]] = {
     SignalName.MISMATCH: _Proof(_NEVER_IDLE, Fact.VALIDATED, "a validator's receipt"),
     SignalName.METRICS: _Proof(_NEVER_IDLE, Fact.SCRAPED, ""),
 }
+"""Of the signals that are judged by facts; GetSlow and LocalDisk are by their values, Recovery by a rule of its own."""
 
 
 def grade(sample: Sample | None, interest: Interest, earlier: SignalSet | None, now: datetime) -> SignalSet:
@@ -215,7 +216,7 @@ class _Grading:
         if self.name is SignalName.GET_SLOW:
             slow = self._measured(self.recorded.values.get((P95, "")), "enough GETs within ten minutes")
             return slow if slow.value is not None or self._has(Fact.READS) else self._idle()
-        proof = _PROOFS[self.name]
+        proof = PROOFS[self.name]
         value = None
         if proof.value is not None and self._has(proof.judged):
             value = self.recorded.values.get(proof.value, proof.perfect)
