@@ -7,12 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 from certstorage import __version__
-from certstorage.validator.sampling import WHOLE, Shard
+from certstorage.validator import values
+from certstorage.validator.sampling import WHOLE
 
 PROGRAM = "s3-backfill-validator"
 USAGE = 3
@@ -97,7 +97,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--since",
-        type=_moment,
+        type=values.moment,
         metavar="TIME",
         help="RFC 3339: last proof; what was written after it is read in full",
     )
@@ -111,25 +111,30 @@ def _check(command: argparse.ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        default=_path(os.environ, "CERT_CHECKPOINT"),
+        default=values.path(os.environ, "CERT_CHECKPOINT"),
         help="lets a killed run go on where it was",
     )
     care = _care(command, extra_share=0.5)
     care.add_argument(
-        "--min-age", type=_seconds, default=60.0, metavar="S", help="seconds a difference must be old to count"
+        "--min-age", type=values.seconds, default=60.0, metavar="S", help="seconds a difference must be old to count"
     )
     repair = command.add_argument_group("repair of what was found, after the verdict")
     repair.add_argument(
         "--repair", choices=("report", "missing", "all"), default="report", help="what is uploaded again"
     )
-    repair.add_argument("--max-repairs", type=_count, default=1000, metavar="N", help="no more than this in one run")
+    repair.add_argument(
+        "--max-repairs", type=values.count, default=1000, metavar="N", help="no more than this in one run"
+    )
     _load(command)
     _copies(command)
 
 
 def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--since", type=_moment, metavar="TIME", help="RFC 3339: last proof, or begin of the outage; all if not given"
+        "--since",
+        type=values.moment,
+        metavar="TIME",
+        help="RFC 3339: last proof, or begin of the outage; all if not given",
     )
     _probes(command)
     _shards(_sample(command))
@@ -143,7 +148,7 @@ def _reconcile(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--since-proof",
         dest="since",
-        type=_moment,
+        type=values.moment,
         metavar="TIME",
         help="RFC 3339: when both were last proven the same",
     )
@@ -162,8 +167,10 @@ def _repair(command: argparse.ArgumentParser) -> None:
     command.add_argument("--extra", action="store_true", help="put away what has no local file, too")
     command.add_argument("--under", default="", metavar="KEY", help="only keys that begin so: one batch")
     command.add_argument("--key", action="append", default=[], metavar="KEY", help="only this key; may be repeated")
-    command.add_argument("--max-repairs", type=_count, default=1000, metavar="N", help="no more than this in one run")
-    command.add_argument("--settle", type=_seconds, default=5.0, metavar="S", help="seconds between two looks")
+    command.add_argument(
+        "--max-repairs", type=values.count, default=1000, metavar="N", help="no more than this in one run"
+    )
+    command.add_argument("--settle", type=values.seconds, default=5.0, metavar="S", help="seconds between two looks")
     _outcome(command, None)
     _load(command)
     _copies(command)
@@ -183,7 +190,9 @@ def _probe(command: argparse.ArgumentParser) -> None:
 
 def _merge(command: argparse.ArgumentParser) -> None:
     command.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="the report of every shard")
-    command.add_argument("--max-mismatch", type=_share, default=0.005, metavar="SHARE", help="from this share on: FAIL")
+    command.add_argument(
+        "--max-mismatch", type=values.share, default=0.005, metavar="SHARE", help="from this share on: FAIL"
+    )
     _outcome(command, "-")
 
 
@@ -193,14 +202,18 @@ _Group = argparse._ArgumentGroup
 def _sample(command: argparse.ArgumentParser) -> _Group:
     group = command.add_argument_group("sample")
     group.add_argument(
-        "--sample-rate", type=_share, default=0.01, metavar="SHARE", help="share of the keys whose bytes are read"
+        "--sample-rate", type=values.share, default=0.01, metavar="SHARE", help="share of the keys whose bytes are read"
     )
     group.add_argument(
-        "--min-sample", type=_count, default=2000, metavar="N", help="read so many at least; all, where there are fewer"
+        "--min-sample",
+        type=values.count,
+        default=2000,
+        metavar="N",
+        help="read so many at least; all, where there are fewer",
     )
     group.add_argument(
         "--max-mismatch",
-        type=_share,
+        type=values.share,
         default=0.005,
         metavar="SHARE",
         help="from this share of mismatches on: FAIL",
@@ -212,7 +225,7 @@ def _sample(command: argparse.ArgumentParser) -> _Group:
 def _shards(group: _Group) -> None:
     group.add_argument(
         "--shard",
-        type=_shard,
+        type=values.shard,
         default=WHOLE,
         metavar="I/N",
         help="only part I of N (from 0), for `merge`; with --output bucket the last one merges them all",
@@ -232,14 +245,18 @@ def _outcome(command: argparse.ArgumentParser, report: str | None) -> None:
 def _care(command: argparse.ArgumentParser, *, extra_share: float) -> _Group:
     group = command.add_argument_group("care")
     group.add_argument(
-        "--settle", type=_seconds, default=5.0, metavar="S", help="seconds between two looks at a difference"
+        "--settle", type=values.seconds, default=5.0, metavar="S", help="seconds between two looks at a difference"
     )
     group.add_argument(
-        "--max-missing-share", type=_share, default=0.5, metavar="SHARE", help="stop when more files have no object"
+        "--max-missing-share",
+        type=values.share,
+        default=0.5,
+        metavar="SHARE",
+        help="stop when more files have no object",
     )
     group.add_argument(
         "--max-extra-share",
-        type=_share,
+        type=values.share,
         default=extra_share,
         metavar="SHARE",
         help="stop when more objects have no file",
@@ -249,15 +266,17 @@ def _care(command: argparse.ArgumentParser, *, extra_share: float) -> _Group:
 
 def _quarantine(group: _Group) -> None:
     group.add_argument(
-        "--max-quarantine", type=_count, default=10_000, metavar="N", help="stop when more would be put away"
+        "--max-quarantine", type=values.count, default=10_000, metavar="N", help="stop when more would be put away"
     )
 
 
 def _load(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("load")
-    group.add_argument("--workers", type=_workers, default=64, metavar="N", help="most requests at once")
-    group.add_argument("--max-requests", type=_seconds, default=0.0, metavar="N", help="requests a second (0: any)")
-    group.add_argument("--max-mib", type=_seconds, default=0.0, metavar="N", help="MiB a second (0: any)")
+    group.add_argument("--workers", type=values.workers, default=64, metavar="N", help="most requests at once")
+    group.add_argument(
+        "--max-requests", type=values.seconds, default=0.0, metavar="N", help="requests a second (0: any)"
+    )
+    group.add_argument("--max-mib", type=values.seconds, default=0.0, metavar="N", help="MiB a second (0: any)")
 
 
 def _copies(command: argparse.ArgumentParser) -> None:
@@ -269,9 +288,9 @@ def _copies(command: argparse.ArgumentParser) -> None:
 
 
 def _probes(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--probes", type=_count, default=1, metavar="N", help="canaries to send first")
+    command.add_argument("--probes", type=values.count, default=1, metavar="N", help="canaries to send first")
     command.add_argument(
-        "--probe-interval", type=_seconds, default=10.0, metavar="S", help="seconds between two canaries"
+        "--probe-interval", type=values.seconds, default=10.0, metavar="S", help="seconds between two canaries"
     )
 
 
@@ -317,54 +336,3 @@ _COMMANDS: Mapping[str, tuple[Callable[[argparse.ArgumentParser], None], str, st
         f"shard-*.json --output {DEFAULT_REPORT}",
     ),
 }
-
-
-def _number(text: str, least: float, most: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
-    return number
-
-
-def _share(text: str) -> float:
-    return _number(text, 0, 1)
-
-
-def _seconds(text: str) -> float:
-    return _number(text, 0, 1e9)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def _workers(text: str) -> int:
-    return int(_number(text, 1, 256))
-
-
-def _shard(text: str) -> Shard:
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not i/n with i from 0 to n-1")
-    return Shard(int(index), int(count))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an RFC 3339 time") from error
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no time zone; add Z for UTC")
-    if moment > datetime.now(UTC) + timedelta(minutes=15):
-        raise argparse.ArgumentTypeError(f"{text!r} is in the future")
-    return moment
-
-
-def _path(environ: Mapping[str, str], name: str) -> Path | None:
-    return Path(environ[name]) if environ.get(name) else None

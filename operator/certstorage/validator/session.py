@@ -138,8 +138,9 @@ class Session:
 
     def _hand_over(self, header: Header, verdict: Verdict, sampling: Json) -> int:
         """This shard has done its part: what it found is judged by the one that ends last."""
+        part = f"part {header.shard.index}/{header.shard.count}, judged together with the others"
         told = replace(self._told, output=None)
-        self._tell(header, verdict, sampling, told)
+        self._tell(header, replace(verdict, message=f"{part}: {verdict.message}"), sampling, told)
         return Status.PASS.exit_code
 
     def _work(self, work: Work, context: Context, marks: Marks) -> Verdict:
