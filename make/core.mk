@@ -1,6 +1,6 @@
 # The pure core: what it decides, and the pages made of it.
 .PHONY: core-docs test-core
-core-docs: venv ## write docs/runbook-map.md, reasons.md and defaults.md from the core and its tests
+core-docs: venv ## write runbook-map.md, reasons.md, defaults.md and states.md in docs/ from the core and its tests
 	$(BIN)/python -m tests.unit.runbook.pages
 
 test-core: venv ## the stories of the runbook, without a cluster

@@ -164,7 +164,37 @@ def reasons_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"docs/runbook-map.md": runbook_map, "docs/reasons.md": reasons_page, "docs/defaults.md": defaults_page}
+def states_page() -> str:
+    """docs/states.md: the state diagrams, as they stand at the head of each scenario's module."""
+    lines = [
+        "# States",
+        "",
+        "How each procedure goes from step to step. Written by `make core-docs` from the heads of the modules in",
+        f"`{RUNBOOK}`; the steps are those of `status.operation` and `status.scenarios`.",
+    ]
+    for path in sorted((ROOT / RUNBOOK).glob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        drawn = [line for line in text.splitlines() if line.startswith("    ")]
+        if any("──" in line for line in drawn):
+            lines += [
+                "",
+                f"## `{path.name}`",
+                "",
+                text.splitlines()[0],
+                "",
+                "```",
+                *(line[4:] for line in drawn),
+                "```",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "docs/runbook-map.md": runbook_map,
+    "docs/reasons.md": reasons_page,
+    "docs/defaults.md": defaults_page,
+    "docs/states.md": states_page,
+}
 
 
 def main() -> None:
