@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from certstorage.api.alerts import Severity
 from certstorage.api.hold import Hold, ReadsPhase
-from certstorage.api.incidents import OVER, Evidence, IncidentPhase
+from certstorage.api.incidents import OVER, Evidence, IncidentPhase, IncidentSeen
 from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.api.signals import Verdict
@@ -175,4 +175,38 @@ def _orphans(context: Context) -> tuple[Case, ...]:
         and one.status.scenario in (Scenario.OUTAGE, Scenario.SWEEP)
         and one.status.phase not in OVER
         and one.name not in held
+    )
+
+
+def left_behind(context: Context) -> tuple[Case, ...]:
+    """The open incidents of a policy that is deleted: nobody goes on with them, and each says so."""
+    held = context.hold.incident if context.hold is not None and context.reads_held else ""
+    told = []
+    for one in context.seen.incidents:
+        if one.status is None or one.status.phase in OVER:
+            continue
+        local = one.name == held or (not held and one.status.phase is IncidentPhase.MITIGATED and _is_about_reads(one))
+        text = "the policy was deleted: " + (
+            "reads stay local until a person brings them back" if local else "what was held is given back"
+        )
+        told.append(
+            Case(
+                name=one.name,
+                scenario=one.status.scenario,
+                severity=one.status.severity,
+                phase=IncidentPhase.MITIGATED if local else IncidentPhase.RESOLVED,
+                summary=text,
+                began=one.status.detected_at,
+                finding=Finding(Reason.POLICY_DELETED, text),
+            )
+        )
+    return tuple(told)
+
+
+def _is_about_reads(one: IncidentSeen) -> bool:
+    """Whether the hold of this incident was let go in an earlier pass of the same deletion, with reads left local."""
+    return (
+        one.status is not None
+        and bool(one.status.timeline)
+        and (one.status.timeline[-1].event == Reason.POLICY_DELETED.value)
     )

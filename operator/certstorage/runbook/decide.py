@@ -20,7 +20,7 @@ from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import ReadsFrom, Status, SweepStatus
 from certstorage.runbook import gates
-from certstorage.runbook.aftermath import record_of
+from certstorage.runbook.aftermath import left_behind, record_of
 from certstorage.runbook.alerts import alerts
 from certstorage.runbook.asked import approvals, returns
 from certstorage.runbook.degradation import degradation
@@ -149,6 +149,7 @@ def _deleting(context: Context) -> Decision:
         desired=ReadsFrom.LOCAL if read_flag(context) is FlagState.FALSE else ReadsFrom.S3,
         look_again_at=context.now + timedelta(seconds=1),
         asks=asks,
+        cases=left_behind(context),
     )
     return _decision(context, [wants], patch, None, keep=patch is not None)
 
@@ -194,7 +195,7 @@ def _told(
     context: Context, cases: tuple[Case, ...], patch: TargetPatch | None
 ) -> tuple[tuple[IncidentWanted, ...], tuple[Entry, ...]]:
     """The incidents that say something new, and their new entries; nothing while they cannot be read."""
-    if context.seen.glance or context.seen.blind or context.seen.deleting or not (cases or context.seen.incidents):
+    if context.seen.glance or context.seen.blind or not (cases or context.seen.incidents):
         return (), ()
     told = records(context, cases, wrote=patch is not None)
     outages = {one.name for one in cases if one.scenario is Scenario.OUTAGE}

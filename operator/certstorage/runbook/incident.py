@@ -146,10 +146,16 @@ def _shortened(timeline: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def _evidence(old: tuple[Evidence, ...], new: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    known = {(one.kind, one.name, one.value, one.reference) for one in old}
-    cut = [replace(one, at=_whole(one.at), value=one.value[:LINE], reference=one.reference[:LINE]) for one in new]
-    fresh = [one for one in cut if (one.kind, one.name, one.value, one.reference) not in known]
-    return (*old, *dict.fromkeys(fresh))[:MOST_EVIDENCE]
+    found = {_identity(one): one for one in old}
+    for one in new:
+        cut = replace(one, at=_whole(one.at), value=one.value[:LINE], reference=one.reference[:LINE])
+        found.setdefault(_identity(cut), cut)
+    return tuple(found.values())[:MOST_EVIDENCE]
+
+
+def _identity(one: Evidence) -> tuple[str, ...]:
+    """What makes two pieces the same; a signal counts once, as it was first seen."""
+    return (one.kind, one.name) if one.kind == "Signal" else (one.kind, one.name, one.value, one.reference)
 
 
 def _timed(context: Context, case: Case, status: IncidentStatus) -> IncidentStatus:

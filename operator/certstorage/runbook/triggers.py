@@ -76,13 +76,15 @@ def _after_outage(context: Context, status: SweepStatus) -> RequestWanted | None
     state = context.before.scenario(Scenario.OUTAGE)
     if state is None or "endedAt" not in state.marks:
         return None
-    name = f"{context.before.incident}-sweep"
-    lasted = state.marks["endedAt"] - state.started_at
-    if not context.before.incident or status.request == name or any(one.name == name for one in context.seen.requests):
+    ended = state.marks["endedAt"]
+    name = f"{context.policy.name}-sweep-outage-{ended:%Y%m%d-%H%M%S}"
+    lasted = ended - state.started_at
+    waits = (one.name == name or (one.open and one.trigger is Trigger.OUTAGE) for one in context.seen.requests)
+    if status.request == name or any(waits):
         return None
     if lasted <= timedelta(seconds=context.policy.spec.sweep.after_outage_seconds):
         return None
-    why = f"S3 was down for {int(lasted.total_seconds()) // 60} min ({context.before.incident})"
+    why = f"S3 was down for {int(lasted.total_seconds()) // 60} min, until {ended:%Y-%m-%d %H:%M} UTC"
     return RequestWanted(name, RequestType.SWEEP, Trigger.OUTAGE, why)
 
 

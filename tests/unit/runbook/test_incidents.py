@@ -271,3 +271,29 @@ def test_protect_only_and_observe_tell_of_the_outage_too() -> None:
     pass_time(quiet, 600)
     assert quiet.incidents == {}
     assert alerts(quiet)[0]["reason"] == Reason.MODE_OBSERVE
+
+
+def test_deleting_the_policy_is_told_in_its_incident_which_stays() -> None:
+    world = World(signals=outage())
+    world.step()
+    world.signals = hidden_outage()
+    world.settle()
+    world.deleting = True
+    world.settle()
+    status = told(world, Scenario.OUTAGE)
+    assert status.phase is IncidentPhase.MITIGATED
+    assert status.timeline[-1].event == Reason.POLICY_DELETED
+    assert "until a person brings them back" in status.summary
+    assert not world.finalizer
+
+
+def test_a_signal_counts_once_as_evidence_however_its_words_change() -> None:
+    world = World(signals=outage())
+    world.step()
+    for number in range(10):
+        found = outage()
+        signals = {name: replace(one, message=f"{one.name} {number}") for name, one in found.signals.items()}
+        world.signals = replace(found, signals=signals)
+        world.step(5)
+    evidence = [one for one in told(world, Scenario.OUTAGE).evidence if one.kind == "Signal"]
+    assert len(evidence) == 1

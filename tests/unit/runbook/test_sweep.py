@@ -491,7 +491,7 @@ def test_a_major_outage_asks_for_a_sweep_once(minutes: int, filed: bool) -> None
     world = lasting(minutes)
     pass_time(world, 3600, 60)
     names = [one.name for one in world.requests if one.trigger is Trigger.OUTAGE]
-    assert names == (["certificates-20261123-031000-sweep"] if filed else [])
+    assert names == (["certificates-sweep-outage-20261123-034100"] if filed else [])
     world.requests = ()
     pass_time(world, 3600, 60)
     assert world.requests == (), "what a person deletes is not asked for again"
