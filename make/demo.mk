@@ -1,7 +1,7 @@
 SCENARIO ?= outage
 
 .PHONY: demo
-demo: venv ## S3 fails and comes back, on a real cluster, while you watch
+demo: venv ## a scenario on a real cluster while you watch: SCENARIO=outage, degradation, inconsistency, fallback, sweep
 	$(BIN)/python -m tests.e2e.story.demo --scenario $(SCENARIO)
 
 .PHONY: demo-down
