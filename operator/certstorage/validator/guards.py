@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from certstorage.validator.census import Counts
 
@@ -15,6 +15,15 @@ class Limits:
     extra_share: float = 0.25
     most_extra: int = 10_000
     few: int = 50
+
+    def of_part(self, count: int) -> Limits:
+        """The limits of one of `count` parts of the keys.
+
+        `few` is half of an equal share: hashes do not divide evenly, and one part that refuses stops them all.
+        """
+        if count == 1:
+            return self
+        return replace(self, most_extra=-(-self.most_extra // count), few=max(1, self.few // (2 * count)))
 
     def refusal(self, counts: Counts) -> tuple[str, str] | None:
         """Why the findings are not to be acted on, if so: a reason and a line for people that names the way on."""

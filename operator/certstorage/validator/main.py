@@ -51,7 +51,7 @@ def check(options: Namespace) -> int:
         window,
         options.min_sample,
         replace(reading, grows=reading.grows and shard.count == 1),
-        Limits(options.max_missing_share, options.max_extra_share, sys.maxsize),
+        Limits(options.max_missing_share, options.max_extra_share, sys.maxsize).of_part(shard.count),
         shard,
         options.since,
     )
@@ -83,7 +83,7 @@ def recover(options: Namespace) -> int:
         window=window,
         least=options.min_sample,
         reading=replace(reading, grows=shard.count == 1),
-        limits=Limits(options.max_missing_share, options.max_extra_share, -(-options.max_quarantine // shard.count)),
+        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine).of_part(shard.count),
         shard=shard,
         probes=options.probes,
         probe_interval_seconds=options.probe_interval,

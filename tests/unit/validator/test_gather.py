@@ -9,6 +9,7 @@ import pytest
 
 from certstorage.validator.check import sampled_part
 from certstorage.validator.gather import Gathering, collected, deliver
+from certstorage.validator.guards import Limits
 from certstorage.validator.mender import Act
 from certstorage.validator.reading import Reading
 from certstorage.validator.recover import sampled_part as recovered_part
@@ -103,6 +104,18 @@ def test_a_recovery_by_shards_is_the_recovery_of_one(copies: Copies) -> None:
     )
     assert merged.found.probe is not None
     assert (merged.found.probe.ok, merged.found.probe.rounds) == (True, 3)
+
+
+@pytest.mark.parametrize("shard", SHARDS)
+def test_a_shrunken_tree_is_noticed_by_every_shard(copies: Copies, shard: Shard) -> None:
+    """A third of few objects is fewer still: the limits shrink with the part."""
+    fill(copies, 120)
+    for number in range(60):
+        copies.delete_locally(f"2026/cert_{number:04}.pdf")
+    before = dict(copies.store.objects)
+    ran = recover(copies, shard=shard, limits=Limits().of_part(shard.count))
+    assert (ran.verdict.status, ran.verdict.detail) == ("INCONCLUSIVE", "LocalTreeShrunken")
+    assert {key: one for key, one in copies.store.objects.items() if key in before} == before
 
 
 def test_one_open_object_of_one_shard_fails_them_all(copies: Copies) -> None:
