@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from certstorage.api.conditions import ConditionStatus, ConditionType
 from certstorage.api.decision import Decision
 from certstorage.api.env import FlagState
 from certstorage.api.hold import Hold, ReadsPhase
+from certstorage.api.incidents import OVER, IncidentPhase
 from certstorage.api.observed import JobPhase, Problem
 from certstorage.api.policy import Policy
 from certstorage.api.status import ReadsFrom, ReadsStatus, Status
@@ -34,6 +36,8 @@ class PolicyFacts:
     reads: ReadsStatus | None
     flag: float
     held: bool
+    incidents: Mapping[tuple[str, str], int]
+    """How many that are not closed, by scenario and phase."""
     blocked_reason: str = ""
     blocked_since: float = 0.0
     sweep_deadline: float | None = None
@@ -181,12 +185,21 @@ def _facts(snapshot: Snapshot, decision: Decision) -> PolicyFacts:
         reads=status.reads,
         flag=flag,
         held=hold is not None and hold.reads is not ReadsPhase.NONE,
+        incidents=_incidents(snapshot, decision),
         blocked_reason=asked.reason if blocked and asked is not None else "",
         blocked_since=asked.last_transition.timestamp() if blocked and asked is not None else 0.0,
         sweep_deadline=_sweep_deadline(hold),
         mismatch_percent=percent,
         mismatch_at=at,
     )
+
+
+def _incidents(snapshot: Snapshot, decision: Decision) -> Counts[tuple[str, str]]:
+    """The incidents as they stand after this pass."""
+    seen = {one.name: one.status for one in snapshot.seen.incidents if one.status is not None}
+    seen.update({one.name: one.status for one in decision.incidents})
+    every = [(one.scenario.value, one.phase.value) for one in seen.values() if one.phase is not IncidentPhase.CLOSED]
+    return Counts(every)
 
 
 def _labels(policy: Policy) -> tuple[str, str, str]:
@@ -224,7 +237,20 @@ class PolicyCollector(Collector):
             "1 while the operator holds reads local.",
             ((f, float(f.held)) for f in every),
         )
-        yield _gauge("certstorage_incident_active", "1 while an incident is open.", ((f, float(f.held)) for f in every))
+        yield _gauge(
+            "certstorage_incident_active",
+            "1 while an incident is open.",
+            ((f, float(f.held or any(phase not in OVER for _, phase in f.incidents))) for f in every),
+        )
+        incidents = GaugeMetricFamily(
+            "certstorage_incidents",
+            "Incidents that are not closed, by scenario and phase.",
+            labels=[*names.POLICY_LABELS, "scenario", "phase"],
+        )
+        for one in every:
+            for (scenario, phase), count in one.incidents.items():
+                incidents.add_metric([*one.labels, scenario, phase], count)
+        yield incidents
         yield _gauge(
             "certstorage_flag_wanted",
             "The read flag that is wanted: 1 for S3, 0 for local.",

@@ -146,7 +146,7 @@ async def _job(cluster: Cluster, snapshot: Snapshot, wanted: JobWanted, image: s
     if deployment is None or isinstance(target, Problem):
         raise TypeError("a decision without a Deployment asks for a Job")
     try:
-        manifest = build_job(wanted, policy, deployment, image, snapshot.disk)
+        manifest = build_job(wanted, policy, deployment, image, snapshot.disk, nodes=snapshot.nodes)
         await cluster.create(JOBS, policy.namespace, manifest)
     except (JobRefusedError, ForbiddenError, UnprocessableError) as error:
         return Lesson(target.uid, job=_refused(wanted, snapshot, str(error)))

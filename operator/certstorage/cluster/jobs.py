@@ -6,7 +6,7 @@ labels, so that no Service, ReplicaSet or NetworkPolicy of the application takes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -42,6 +42,11 @@ RETRIES = 2
 The rule for disruptions comes first: a Pod that is drained ends with 2, and the first rule that matches decides.
 """
 
+MOST_NODES = 20
+"""Nodes of the application that a search for the cause prefers."""
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _COPIED_PREFIXES = ("CERT_", "AWS_")
 _COPIED_NAMES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"})
 _COPIED_POD_FIELDS = ("imagePullSecrets", "nodeSelector", "tolerations", "hostAliases", "dnsPolicy", "dnsConfig")
@@ -74,14 +79,21 @@ def disk_of(claim: Json | None, pods: Iterable[Json]) -> Disk:
     modes = set() if claim is None else set(claim["spec"].get("accessModes", ()))
     if not modes or modes & {"ReadWriteMany", "ReadOnlyMany"}:
         return Disk()
-    live = list(live_pods(pods))
-    nodes = sorted({pod["spec"]["nodeName"] for pod in live if pod["spec"].get("nodeName")})
+    live = live_pods(pods)
+    nodes = nodes_of(live)
     access = Access.ONE_NODE if "ReadWriteOnce" in modes else Access.ONE_POD
     return Disk(access, nodes[0] if nodes else "", in_use=bool(live))
 
 
-def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, disk: Disk) -> Json:
-    """The manifest of one validator Job.
+def nodes_of(pods: Iterable[Json]) -> tuple[str, ...]:
+    """The nodes on which these Pods run."""
+    return tuple(sorted({pod["spec"]["nodeName"] for pod in live_pods(pods) if pod["spec"].get("nodeName")}))
+
+
+def build_job(
+    wanted: JobWanted, policy: Policy, deployment: Json, image: str, disk: Disk, *, nodes: Sequence[str] = ()
+) -> Json:
+    """The manifest of one validator Job; `nodes` are those that the application runs on.
 
     Raises:
         JobRefusedError: the container or its certificates' volume is not there or is not shared, or one Pod at most
@@ -116,7 +128,7 @@ def build_job(wanted: JobWanted, policy: Policy, deployment: Json, image: str, d
         "containers": [_container(wanted, policy, image, shards, env=env, target=container, mounts=mounts)],
         "volumes": [*_unique(volumes), {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
     }
-    affinity = _affinity(template, disk)
+    affinity = _affinity(template, disk, nodes if wanted.kind is JobKind.FINDINGS else ())
     if affinity:
         pod["affinity"] = affinity
     return {
@@ -268,10 +280,19 @@ def _pod_security(template: Json, container: Json) -> Json:
     return found
 
 
-def _affinity(template: Json, disk: Disk) -> Json:
-    """A disk of one node pins the Pod there; else the target's node affinity is kept, and no Pod affinity."""
+def _affinity(template: Json, disk: Disk, nodes: Sequence[str]) -> Json:
+    """A disk of one node pins the Pod there; else the target's node affinity is kept, and no Pod affinity.
+
+    A search for the cause looks from where the application is, if there is room: the path to S3 may differ by node.
+    """
     if disk.access is Access.ONE_NODE and disk.node:
-        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [disk.node]}]}
-        return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
-    node: Json | None = template.get("affinity", {}).get("nodeAffinity")
+        return {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [_on(disk.node)]}}}
+    node: Json = dict(template.get("affinity", {}).get("nodeAffinity") or {})
+    if nodes:
+        near = [{"weight": 100, "preference": _on(name)} for name in nodes[:MOST_NODES]]
+        node[_PREFERRED] = [*node.get(_PREFERRED, ()), *near]
     return {"nodeAffinity": node} if node else {}
+
+
+def _on(node: str) -> Json:
+    return {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}

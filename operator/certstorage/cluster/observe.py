@@ -17,7 +17,7 @@ from certstorage.api.observed import ClaimUser, Neighbours, Observation, Problem
 from certstorage.api.patience import Patience
 from certstorage.api.policy import FINALIZER, Policy
 from certstorage.api.requests import RequestSeen, RequestType
-from certstorage.cluster.jobs import Disk, disk_of
+from certstorage.cluster.jobs import Disk, disk_of, nodes_of
 from certstorage.cluster.jobseen import is_validator, of_policy, parse_job
 from certstorage.cluster.others import claim_users, scalers_of
 from certstorage.cluster.papers import Papers, papers_of
@@ -51,6 +51,8 @@ class Snapshot:
     now: datetime
     deployment: Json | None = None
     disk: Disk = field(default_factory=Disk)
+    nodes: tuple[str, ...] = ()
+    """Where the application runs."""
     papers: Papers = field(default_factory=Papers)
 
 
@@ -85,7 +87,8 @@ async def observe(cluster: Cluster, together: Together, policy: Policy, body: Js
         scalers, users = await _others(reads, claim_name, own_sets, jobs)
         seen = replace(seen, scalers=scalers, claim_users=users)
     seen = replace(seen, blind=tuple(reads.blind))
-    return Snapshot(policy, body, seen, given.now, deployment, disk_of(claim, all_pods), papers)
+    disk, nodes = disk_of(claim, all_pods), nodes_of(all_pods)
+    return Snapshot(policy, body, seen, given.now, deployment, disk, nodes, papers)
 
 
 def glance(policy: Policy, body: Json, deployment: Json, given: Given) -> Snapshot:

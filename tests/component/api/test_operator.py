@@ -35,6 +35,10 @@ def asked(server: Server, operator: Client, namespace: str, tmp_path_factory: py
     where = f"{GROUP}/namespaces/{namespace}/certstoragepolicies"
     server.admin.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment("deltacrown"))
     server.admin.create(where, policy(namespace))
+    sweep = {"policyName": "certificates", "type": "Sweep", "reason": "to see"}
+    kind = {"apiVersion": "storage.deltacrown.io/v1alpha1", "kind": "CertStorageRequest"}
+    requests_at = f"{GROUP}/namespaces/{namespace}/certstoragerequests"
+    server.admin.create(requests_at, {**kind, "metadata": {"name": "sweep"}, "spec": sweep})
     login = tmp_path_factory.mktemp("operator") / "kubeconfig"
     bearer = dict(operator.headers)["Authorization"].removeprefix("Bearer ")
     login.write_text(yaml.safe_dump(kubeconfig(server.plane, bearer)), encoding="utf-8")
@@ -48,6 +52,8 @@ def asked(server: Server, operator: Client, namespace: str, tmp_path_factory: py
     try:
         seen = f"{where}/certificates"
         until("a status", lambda: "conditions" in server.admin.get(seen).body.get("status", {}), seconds=60, log=log)
+        answer = f"{requests_at}/sweep"
+        until("an answer", lambda: "phase" in server.admin.get(answer).body.get("status", {}), seconds=60, log=log)
     finally:
         process.terminate()
         code = process.wait(30)
@@ -74,9 +80,12 @@ def test_it_watches_and_writes_its_status(asked: list[Json], namespace: str) -> 
     assert done >= {
         ("watch", "certstoragepolicies", None),
         ("watch", "certstoragerequests", None),
+        ("watch", "certstorageincidents", None),
         ("watch", "deployments", None),
         ("watch", "jobs", None),
         ("update", "certstoragepolicies", "status"),
+        ("update", "certstoragerequests", "status"),
+        ("list", "horizontalpodautoscalers", None),
         ("create", "leases", None),
     }
     assert {event["objectRef"]["namespace"] for event in asked} == {namespace, "certstorage-system"}

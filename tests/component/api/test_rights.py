@@ -30,8 +30,6 @@ ENROLLED: dict[tuple[str, str], str] = {
 }
 """What it may do in an enrolled namespace, whatever the object's name."""
 
-BY_NAME: dict[tuple[str, str, str], str] = {("", "configmaps", "certstorage-reports"): "get patch"}
-
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 
 
@@ -67,7 +65,7 @@ def beyond(
 
 
 def test_in_an_enrolled_namespace(operator: Client, namespace: str, nobody: dict[tuple[str, ...], set[str]]) -> None:
-    wanted = {what: set(verbs.split()) for what, verbs in (ENROLLED | BY_NAME).items()}
+    wanted = {what: set(verbs.split()) for what, verbs in ENROLLED.items()}
     assert beyond(nobody, rules(operator, namespace)) == wanted
 
 
@@ -193,7 +191,6 @@ def test_real_calls_that_the_operator_makes(operator: Client, furnished: str) ->
         "delete the job": operator.call("DELETE", f"{jobs}/recover", only_this),
         "read the claim": operator.get(f"{core}/persistentvolumeclaims/certificates"),
         "list autoscalers": operator.get(f"/apis/autoscaling/v2/namespaces/{furnished}/horizontalpodautoscalers"),
-        "keep a report": operator.merge(f"{core}/configmaps/certstorage-reports", {"data": {"sweep.json": "{}"}}),
         "tell an event": operator.create(f"{core}/events", event),
     }
     other = {"create a job": 201, "tell an event": 201, "read the claim": 404}
@@ -221,7 +218,7 @@ def test_real_calls_that_it_must_not_make(operator: Client, furnished: str) -> N
         "read a secret": operator.get(f"{core}/secrets/any"),
         "list secrets": operator.get(f"{core}/secrets"),
         "read its own secret": operator.get("/api/v1/namespaces/certstorage-system/secrets/certstorage-nudge"),
-        "read another configmap": operator.get(f"{core}/configmaps/kube-root-ca.crt"),
+        "read a configmap": operator.get(f"{core}/configmaps/kube-root-ca.crt"),
         "create a configmap": operator.create(f"{core}/configmaps", {"metadata": {"name": "x"}}),
         "delete a pod": operator.delete(f"{core}/pods/any"),
         "scale": operator.merge(f"{target}/scale", {"spec": {"replicas": 0}}),

@@ -188,6 +188,20 @@ def test_a_search_for_the_cause_needs_no_disk() -> None:
     assert [one["name"] for one in spec["volumes"]] == ["tmp"]
 
 
+def test_a_search_for_the_cause_looks_from_where_the_application_is_if_there_is_room() -> None:
+    def affinity(kind: JobKind, *nodes: str) -> Any:
+        disk = claimed("ReadWriteMany")
+        built = build_job(wanted(kind=kind), make_policy(), make_deployment(), "v", disk, nodes=nodes)
+        return pod_spec(built).get("affinity", {}).get("nodeAffinity", {})
+
+    (first, second) = affinity(JobKind.FINDINGS, "node-a", "node-b")["preferredDuringSchedulingIgnoredDuringExecution"]
+    named = [one["preference"]["matchFields"][0]["values"] for one in (first, second)]
+    assert named == [["node-a"], ["node-b"]], "the API takes one name each"
+    assert "requiredDuringSchedulingIgnoredDuringExecution" not in affinity(JobKind.FINDINGS, "node-a")
+    assert affinity(JobKind.FINDINGS) == {}
+    assert affinity(JobKind.VALIDATION, "node-a") == {}
+
+
 def test_only_what_compares_keys_is_shared_among_pods() -> None:
     for kind in (JobKind.REPAIR, JobKind.FINDINGS):
         assert "completions" not in job(claimed("ReadWriteMany"), kind=kind, shards=4, source="r")["spec"]

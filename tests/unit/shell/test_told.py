@@ -10,13 +10,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from certstorage.api.alerts import Alert, Severity
+from certstorage.api.signals import SignalName
 from certstorage.board import AlertBoard
 from certstorage.cluster.port import ForbiddenError
 from certstorage.health import Heart, application
 from certstorage.logs import JsonLines
 from certstorage.telemetry import CONTENT_TYPE, Telemetry
 from tests.fakes.cluster import START, Call
-from tests.fakes.scene import KEY, Scene, outage
+from tests.fakes.scene import KEY, Scene, firing, healthy, outage
 
 OTHER = ("ns", "other")
 
@@ -129,6 +130,26 @@ async def test_refused_writes_are_counted_apart() -> None:
     assert value(telemetry, 'certstorage_actions_total{action="FlipLocal",result="refused"') == 1
     assert value(telemetry, 'certstorage_actions_total{action="FlipLocal",result="done"') is None
     assert value(telemetry, 'certstorage_passes_total{result="refused"}') == 1
+
+
+async def test_incidents_are_counted_by_scenario_and_phase() -> None:
+    scene = Scene()
+    telemetry = Telemetry("1", lambda: 7.0)
+    scene.operator.witness = telemetry
+    await scene.settle()
+    assert value(telemetry, "certstorage_incident_active{") == 0
+    assert "certstorage_incidents{" not in telemetry.text().decode()
+    scene.source.current = firing(SignalName.DELETE_FAIL, since=START)
+    await scene.settle(200)
+    assert value(telemetry, "certstorage_incident_active{") == 1
+    labels = 'policy="certificates",policy_namespace="production",scenario="DeleteFailing"'
+    assert value(telemetry, f'certstorage_incidents{{phase="Open",{labels}') == 1
+    scene.finish()
+    scene.source.current = healthy()
+    await scene.settle(15)
+    await scene.settle(301)
+    assert value(telemetry, "certstorage_incident_active{") == 0, "it is over, though its checklist is not done"
+    assert value(telemetry, f'certstorage_incidents{{phase="Resolved",{labels}') == 1
 
 
 def test_counters_of_the_process() -> None:
