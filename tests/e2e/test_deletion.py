@@ -67,7 +67,7 @@ async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_pers
     assert env[READ_PRIMARY] == "false"
     assert audit.HOLD not in deployment["metadata"]["annotations"]
     assert await people.has_event(kube, "PolicyDeleted")
-    await outage.mend()
+    await outage.world.faults.mend()
     await create(kube)
 
     async def left_alone() -> bool:
