@@ -116,7 +116,9 @@ async def inconsistency(telling: Telling, *, which: slice = slice(1)) -> None:
     world = telling.world
     await telling.calm()
     archive = await damage(telling, which)
-    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": within_a_minute()}}})
+    await world.kube.patch(
+        cluster.POLICY_PATH, {"spec": {"validation": {"schedule": within_a_minute(datetime.now(UTC))}}}
+    )
     try:
         async with telling.comparing(archive):
             await telling.through(Differs.RESOLVED)
@@ -145,9 +147,9 @@ async def damage(telling: Telling, which: slice) -> list[str]:
     return archive
 
 
-def within_a_minute() -> str:
-    """A cron schedule, in UTC, that fires next at the begin of a minute that is more than five seconds away."""
-    at = datetime.now(UTC) + timedelta(minutes=1, seconds=5)
+def within_a_minute(now: datetime) -> str:
+    """A cron schedule that fires next at the begin of a minute, more than five seconds away. `now` is UTC, as it is."""
+    at = now + timedelta(minutes=1, seconds=5)
     return f"{at.minute} {at.hour} * * *"
 
 

@@ -1,0 +1,17 @@
+"""What the stories ask of the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cronsim import CronSim
+
+from tests.e2e.story.telling import within_a_minute
+
+
+@pytest.mark.parametrize("second", range(0, 60, 3))
+def test_the_nightly_validation_is_due_soon_but_not_at_once(second: int) -> None:
+    now = datetime(2026, 11, 23, 23, 59, second, tzinfo=UTC)
+    due = next(CronSim(within_a_minute(now), now))
+    assert timedelta(seconds=5) <= due - now <= timedelta(seconds=65)
