@@ -36,7 +36,7 @@ class PolicyFacts:
     reads: ReadsStatus | None
     flag: float
     held: bool
-    incidents: Mapping[tuple[str, str], int]
+    incidents: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How many that are not closed, by scenario and phase."""
     blocked_reason: str = ""
     blocked_since: float = 0.0
