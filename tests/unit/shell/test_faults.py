@@ -15,9 +15,9 @@ from certstorage.cluster.port import ConflictError, ForbiddenError, UnavailableE
 from tests.fakes.cluster import Call
 from tests.fakes.scene import READ, Killed, Scene, healthy, hidden, outage
 
-TICK = 15
-DOWN_SECONDS = 90
-JOB_SECONDS = 20
+TICK = 10
+DOWN_SECONDS = 30
+JOB_SECONDS = 10
 MOST_TICKS = 100
 MAY_ALSO_BE_TOLD = collections.Counter(["PermissionDenied", "JobStuck", "ReadsFromS3"])
 """What was refused; and that reads come from S3, where the pass that let the hold go did not live to tell of it."""
@@ -27,7 +27,7 @@ class Story(Scene):
     """The world goes its way: S3 is down for a while, Jobs end, Pods serve reads; the operator passes every tick."""
 
     def __init__(self) -> None:
-        super().__init__(recovery={"holdSeconds": 60})
+        super().__init__(recovery={"holdSeconds": 30})
         self.begun = self.cluster.now
 
     def world(self) -> None:
