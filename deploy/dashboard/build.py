@@ -189,6 +189,12 @@ ROWS = (
                 may_be_empty=True,
             ),
             Panel(
+                "Incidents that are not closed",
+                {"{{scenario}} {{phase}}": f"sum by (scenario, phase) (certstorage_incidents{{{POLICY}}})"},
+                unit="short",
+                may_be_empty=True,
+            ),
+            Panel(
                 "Since the signals were last gone through",
                 {"age": f"time() - max({METRIC_LAST_EVALUATION})"},
                 unit="s",

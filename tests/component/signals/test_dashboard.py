@@ -12,7 +12,8 @@ from tests.fakes.grafana import filled
 
 
 async def test_every_panel_shows_data_and_what_happens_is_annotated(start: Start, exporter: Exporter) -> None:
-    exporter.about_policy(blocked_reason="AwaitingApproval", blocked_since=time.time())
+    incidents = {("Outage", "Resolved"): 1}
+    exporter.about_policy(blocked_reason="AwaitingApproval", blocked_since=time.time(), incidents=incidents)
     exporter.telemetry.passes.labels("done").inc()
     exporter.telemetry.actions.labels("Hold", "done").inc()
     exporter.telemetry.pass_seconds.observe(0.02)
