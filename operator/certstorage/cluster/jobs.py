@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from certstorage.api.decision import JobKind, JobWanted
-from certstorage.api.policy import API_VERSION, GROUP, Policy
+from certstorage.api.policy import API_VERSION, GROUP, Policy, Validation
 from certstorage.cluster.arguments import arguments
 from certstorage.cluster.port import JOBS, Json
 from certstorage.cluster.preflight import local_disk_problems, local_mount, volume_of
@@ -28,7 +28,8 @@ ANNOTATION_REQUEST = f"{GROUP}/request"
 
 COMPARING = frozenset({JobKind.RECOVERY, JobKind.VALIDATION, JobKind.SWEEP, JobKind.REPAIR})
 """Jobs that read the certificates; the search for a cause needs S3 alone, and may run while a sole Pod has the disk."""
-SHARDED = frozenset({JobKind.RECOVERY, JobKind.VALIDATION, JobKind.SWEEP})
+JUDGING = frozenset({JobKind.RECOVERY, JobKind.VALIDATION, JobKind.SWEEP})
+"""Jobs that come to a verdict on all keys: Pods may share them, and a policy may name a program of its own for them."""
 
 CONTAINER = "validator"
 PROGRAM = "s3-backfill-validator"
@@ -108,7 +109,7 @@ def build_job(
             raise JobRefusedError("the claim is ReadWriteOncePod, so no Job can mount it while the application runs")
     else:
         disk = Disk()
-    shards = 1 if disk.access is Access.ONE_POD or wanted.kind not in SHARDED else wanted.shards
+    shards = 1 if disk.access is Access.ONE_POD or wanted.kind not in JUDGING else wanted.shards
     env = _environment(wanted, policy, container)
     mounts += _mounts_of_named_files(env, container, mounts)
     volumes = [found for one in mounts if (found := volume_of(template, one)) is not None]
@@ -203,11 +204,12 @@ def owner_reference(policy: Policy) -> Json:
 def _container(
     wanted: JobWanted, policy: Policy, image: str, shards: int, *, env: list[Json], target: Json, mounts: list[Json]
 ) -> Json:
+    own = policy.spec.validation if wanted.kind in JUDGING else Validation()
     found: Json = {
         "name": CONTAINER,
-        "image": policy.spec.validation.image or image,
+        "image": own.image or image,
         "imagePullPolicy": "IfNotPresent",
-        "command": list(policy.spec.validation.command) or [PROGRAM],
+        "command": list(own.command) or [PROGRAM],
         "args": arguments(wanted, shards),
         "env": env,
         "resources": {

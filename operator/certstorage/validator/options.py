@@ -120,7 +120,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
     repair = command.add_argument_group("repair of what was found, after the verdict")
     repair.add_argument(
-        "--repair", choices=("report", "missing", "all"), default="report", help="what is uploaded again"
+        "--repair", choices=("report", "missing", "different", "all"), default="report", help="what is uploaded again"
     )
     repair.add_argument(
         "--max-repairs", type=values.count, default=1000, metavar="N", help="no more than this in one run"

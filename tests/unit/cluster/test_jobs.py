@@ -257,6 +257,16 @@ def test_the_validator_takes_every_shards_arguments(index: int) -> None:
     assert options.command == "recover"
 
 
+@pytest.mark.parametrize("kind", JobKind)
+def test_a_program_of_the_teams_own_judges_and_does_nothing_else(kind: JobKind) -> None:
+    policy = make_policy(validation={"image": "team/validator:7", "command": ["/bin/check"]})
+    found = pod_spec(build_job(wanted(kind=kind, source="r.json"), policy, make_deployment(), "v:1", Disk()))
+    (container,) = found["containers"]
+    judges = kind in (JobKind.RECOVERY, JobKind.VALIDATION, JobKind.SWEEP)
+    expected = ("team/validator:7", ["/bin/check"]) if judges else ("v:1", ["s3-backfill-validator"])
+    assert (container["image"], container["command"]) == expected
+
+
 def test_without_the_volume_there_is_no_job() -> None:
     deployment = make_deployment()
     container(deployment)["volumeMounts"] = []
