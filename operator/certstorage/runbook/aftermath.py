@@ -39,10 +39,12 @@ def record_of(context: Context, wants: Wants) -> Wants:
     """The outage's record and its memory, which go with its wants."""
     hold = wants.hold
     if isinstance(hold, Hold) and hold.reads is not ReadsPhase.NONE:
-        return Wants(cases=(_going_on(context, hold, wants),), asks=_swept(context, hold))
+        gone = _orphans(context, hold.incident) if len(context.seen.incidents) > 1 else ()
+        return Wants(cases=(_going_on(context, hold, wants), *gone), asks=_swept(context, hold))
     if context.hold is not None and context.hold.reads is not ReadsPhase.NONE and hold is None:
         return Wants(cases=(_over(context, context.hold, wants.finding),), state=_ended(context, context.hold))
-    orphans = _orphans(context) if context.seen.incidents else ()
+    quiet = context.hold_problem is None and not outage_fires(context.seen.signals)
+    orphans = _orphans(context) if context.seen.incidents and quiet else ()
     state = context.before.scenario(Scenario.OUTAGE)
     if state is not None and context.now >= state.marks.get("endedAt", state.since) + REMEMBERED:
         state = None
@@ -154,12 +156,14 @@ def _over(context: Context, hold: Hold, finding: Finding | None) -> Case:
     )
 
 
-def _orphans(context: Context) -> tuple[Case, ...]:
-    """Incidents of an outage or a sweep that are open though nothing is held: the last pass ended before it told."""
-    if context.hold_problem is not None or outage_fires(context.seen.signals):
-        return ()
-    held = set() if context.hold is None or context.hold.sweep is None else {context.hold.sweep.incident}
-    text = "nothing is held any more: reads and replicas are as they were"
+def _orphans(context: Context, *held: str) -> tuple[Case, ...]:
+    """Incidents of an outage or a sweep that are open though nothing is held for them.
+
+    The last pass ended before it told, or the Deployment that carried the hold was replaced by another.
+    """
+    sweep = None if context.hold is None else context.hold.sweep
+    kept = {*held, *(() if sweep is None else (sweep.incident,))}
+    text = "nothing is held for it any more"
     return tuple(
         Case(
             name=one.name,
@@ -174,7 +178,7 @@ def _orphans(context: Context) -> tuple[Case, ...]:
         if one.status is not None
         and one.status.scenario in (Scenario.OUTAGE, Scenario.SWEEP)
         and one.status.phase not in OVER
-        and one.name not in held
+        and one.name not in kept
     )
 
 

@@ -14,21 +14,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 from certstorage.api.decision import JobKind, JobWanted, RepairMode
-from certstorage.api.incidents import Evidence, IncidentPhase, MismatchSeen
-from certstorage.api.observed import JobSeen
 from certstorage.api.policy import Mode, Repair
 from certstorage.api.reasons import Reason
-from certstorage.api.receipt import PatternKind, Receipt
+from certstorage.api.receipt import PatternKind
 from certstorage.api.requests import RequestPhase, RequestType, RequestWanted, Trigger
 from certstorage.api.scenarios import Scenario, Step
-from certstorage.api.signals import SignalName
 from certstorage.api.status import Validation
-from certstorage.runbook.contacts import AWS_SUPPORT, SEVERITY, aws_case, log_query
+from certstorage.runbook import causes
+from certstorage.runbook.contacts import AWS_SUPPORT
 from certstorage.runbook.errands import Errand, Progress, bound, follow
-from certstorage.runbook.milder import LOOK_AGAIN, over
+from certstorage.runbook.milder import LOOK_AGAIN, findings_job, of_errand, over, recorded
+from certstorage.runbook.mismatches import case_of, facts, pattern_of
 from certstorage.runbook.recovery import outage_fires
 from certstorage.runbook.threads import Thread, opened, stated, thread
-from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
+from certstorage.runbook.wants import NOTHING, Ask, Context, Finding, Wants
 
 SAMPLE_RATE = 0.10
 """Step 4: "higher sample rate"."""
@@ -101,15 +100,6 @@ def _step(context: Context, found: Thread, last: Validation | None) -> Wants:
     return _repair(context, found, last) if against is None else _person(context, found, last)
 
 
-def pattern_of(context: Context, last: Validation | None) -> tuple[PatternKind, Receipt | None]:
-    """The pattern of the last validation, with the receipt of its Job while that is still there."""
-    if last is None:
-        return PatternKind.NONE, None
-    job: JobSeen | None = next((one for one in context.seen.jobs if one.uid == last.job_uid), None)
-    kind = PatternKind(last.pattern) if last.pattern in set(PatternKind) else PatternKind.NONE
-    return kind, None if job is None else job.receipt
-
-
 def _against_repair(context: Context, last: Validation | None) -> Finding | None:
     """Why the operator does not repair by itself; None when it does."""
     kind, _ = pattern_of(context, last)
@@ -160,7 +150,7 @@ def _repair(context: Context, found: Thread, last: Validation | None) -> Wants:
         wants = _validate(context, replace(found, state=stated(context, found, Step.VALIDATING, attempt=1)), text)
         return replace(wants, stop_jobs=(*errand.stop_jobs, *wants.stop_jobs))
     kind, _ = pattern_of(context, last)
-    text = f"{_facts(last)}; pattern: {kind}; {errand.finding.message}"
+    text = f"{facts(last)}; pattern: {kind}; {errand.finding.message}"
     return _at_work(context, found, Step.REPAIRING, text, "scenario-3/step-3", errand=errand, last=last)
 
 
@@ -201,12 +191,6 @@ def _validate(context: Context, found: Thread, said: str = "") -> Wants:
     return _at_work(context, found, Step.VALIDATING, text, "scenario-3/step-4", errand=errand)
 
 
-def _facts(last: Validation | None) -> str:
-    if last is None:
-        return "copies differ"
-    return f"{last.mismatch} of {last.sampled} objects differ ({last.mismatches} in all)"
-
-
 def _at_work(
     context: Context,
     found: Thread,
@@ -226,43 +210,7 @@ def _at_work(
         state=stated(context, found, step, job=job, job_name=name),
         jobs=() if errand is None else errand.jobs,
         stop_jobs=() if errand is None else errand.stop_jobs,
-        cases=(_case(context, found, finding, row, last),),
-    )
-
-
-def _case(context: Context, found: Thread, finding: Finding, row: str, last: Validation | None) -> Case:
-    kind, receipt = pattern_of(context, last)
-    evidence: tuple[Evidence, ...] = ()
-    if last is not None:
-        evidence = (
-            Evidence(last.finished_at, "Receipt", f"validation, pattern {kind}", last.message, last.report),
-            Evidence(found.began, "LogQuery", "application log", "log of the timeframe",
-                     log_query(context.policy, last.started_at or found.began)),
-        )  # fmt: skip
-    return Case(
-        name=found.name,
-        scenario=Scenario.INCONSISTENCY,
-        severity=SEVERITY[Scenario.INCONSISTENCY],
-        phase=IncidentPhase.OPEN,
-        summary=finding.message,
-        began=found.began,
-        started_at=context.seen.signals[SignalName.MISMATCH].since,
-        finding=finding,
-        row=row,
-        evidence=evidence,
-        mismatches=() if receipt is None else tuple(MismatchSeen(key, "differs") for key in receipt.examples),
-        report="" if last is None else last.report,
-        ticket_text=_aws(context, found, last) if kind is PatternKind.RANDOM else "",
-    )
-
-
-def _aws(context: Context, found: Thread, last: Validation | None) -> str:
-    return aws_case(
-        context,
-        subject="objects read back from S3 differ from what was written",
-        since=found.began,
-        seen=f"{_facts(last)}; they have neither prefix, time nor size in common",
-        done="compared local copies with the bucket by their bytes; nothing was overwritten",
+        cases=(case_of(context, found, finding, row, last),),
     )
 
 
@@ -274,7 +222,7 @@ def _person(context: Context, found: Thread, last: Validation | None, *, still: 
     still = still or found.attempt > 0
     why = "still not below 0.5 % after the repair" if still else against.message if against is not None else ""
     where = f"; report {last.report}" if last is not None and last.report else ""
-    text = f"{_facts(last)}: {why}{where}"
+    text = f"{facts(last)}: {why}{where}"
     row = "scenario-3/escalation" if still else _ROWS.get(kind, "scenario-3/step-1")
     reason = Reason.STILL_INCONSISTENT if still else against.reason if against is not None else Reason.INCONSISTENT
     finding = Finding(reason, text)
@@ -288,10 +236,27 @@ def _person(context: Context, found: Thread, last: Validation | None, *, still: 
         incident=found.name,
         since=found.began,
     )
+    errand = _access_log(context, found) if still else None
+    receipt = errand.receipt if errand is not None and errand.progress.over else None
+    case = case_of(context, found, finding, row, last)
+    case = replace(
+        case,
+        findings=of_errand(errand),
+        evidence=(*case.evidence, *(causes.evidence(context, found, receipt) if receipt is not None else ())),
+    )
     return Wants(
         finding=finding,
         look_again_at=context.now + timedelta(minutes=1),
         state=stated(context, found, Step.AWAITING_PERSON),
-        cases=(_case(context, found, finding, row, last),),
+        jobs=() if errand is None else errand.jobs,
+        stop_jobs=() if errand is None else errand.stop_jobs,
+        cases=(case,),
         asks=(ask,),
     )
+
+
+def _access_log(context: Context, found: Thread) -> Errand | None:
+    """Where S3 keeps its access log, which the escalation must name: a Findings Job tells, once an incident."""
+    if recorded(context, found):
+        return None
+    return follow(context, findings_job(context, found))

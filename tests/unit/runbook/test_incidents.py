@@ -297,3 +297,17 @@ def test_a_signal_counts_once_as_evidence_however_its_words_change() -> None:
         world.step(5)
     evidence = [one for one in told(world, Scenario.OUTAGE).evidence if one.kind == "Signal"]
     assert len(evidence) == 1
+
+
+def test_a_deployment_that_is_replaced_in_an_outage_begins_a_new_incident_and_ends_the_old_one() -> None:
+    world = World(signals=outage())
+    world.step()
+    (old,) = world.incidents
+    world.hold, world.owns = None, False
+    world.env[READ] = EnvVar.literal("true", "helm")
+    world.target_changes = {"uid": "deployment-2"}
+    world.step(60)
+    world.settle()
+    phases = {name: one.status.phase for name, one in world.incidents.items() if one.status is not None}
+    assert phases.pop(old) is IncidentPhase.RESOLVED
+    assert list(phases.values()) == [IncidentPhase.MITIGATED]

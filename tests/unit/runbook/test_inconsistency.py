@@ -15,7 +15,7 @@ from certstorage.api.receipt import PatternKind, ReceiptVerdict
 from certstorage.api.requests import RequestPhase, RequestType, Trigger
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import Status
-from tests.unit.runbook.stories import alerts, asked, kinds, message, pass_time, phase, ready, rows, told
+from tests.unit.runbook.stories import alerts, asked, kinds, message, pass_time, phase, probed, ready, rows, told
 from tests.unit.runbook.world import World, make_policy, outage
 
 ALL = {"validation": {"repair": "All"}}
@@ -114,7 +114,11 @@ def test_what_still_differs_pages_sre_with_report_and_log_query() -> None:
     assert "s3://b/second.json" in message(world)
     assert "scenario-3/escalation" in rows(status)
     assert any("logs deployment/deltacrown" in one.reference for one in status.evidence)
+    probed(world)
     pass_time(world, 3600)
+    evidence = told(world, Scenario.INCONSISTENCY).evidence
+    assert "s3://logs/access/" in {one.value for one in evidence if one.kind == "AccessLog"}
+    assert kinds(world).count(JobKind.FINDINGS) == 1
     assert kinds(world).count(JobKind.REPAIR) == 1, "it is not repaired over and over"
 
 
