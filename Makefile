@@ -28,9 +28,12 @@ lock: venv ## resolve the dependencies again (uv writes the lock files)
 	$(BIN)/uv pip compile -q pyproject.toml --upgrade --group dev --extra backtest --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements-dev.lock -o requirements.lock
 
-.PHONY: check lint types contracts unit
+# Two processes at a time; the unit tests are parted so that both end at about the same time.
+UNIT_HALF := tests/unit/runbook tests/unit/shell
+
+.PHONY: check lint types contracts unit-half unit-rest
 check: venv ## format, lint, types, import contracts, unit tests: under a minute
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types contracts unit
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint contracts unit-half unit-rest types
 
 lint: venv
 	$(BIN)/ruff format --check .
@@ -42,8 +45,11 @@ types: venv
 contracts: venv
 	$(BIN)/lint-imports
 
-unit: venv
-	$(BIN)/pytest -q
+unit-half: venv
+	$(BIN)/pytest -q $(UNIT_HALF)
+
+unit-rest: venv
+	$(BIN)/pytest -q $(UNIT_HALF:%=--ignore=%)
 
 .PHONY: format
 format: venv ## format and mend what ruff can mend
