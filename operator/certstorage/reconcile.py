@@ -15,11 +15,9 @@ from datetime import UTC, datetime, timedelta
 
 from certstorage.api.conditions import ConditionStatus, ConditionType, set_condition
 from certstorage.api.decision import Decision, EventType, EventWanted
-from certstorage.api.hold import ReadsPhase
-from certstorage.api.observed import Observation, Problem, Target
+from certstorage.api.observed import Problem
 from certstorage.api.policy import InvalidPolicyError, Policy, PolicyUID, parse
 from certstorage.api.reasons import Reason
-from certstorage.api.signals import SignalName, SignalSet, Verdict
 from certstorage.api.status_json import from_dict
 from certstorage.board import AlertBoard
 from certstorage.cluster.act import Lesson, act, let_policy_go
@@ -40,6 +38,7 @@ from certstorage.cluster.record import record
 from certstorage.cluster.together import Together
 from certstorage.fleet import Roster
 from certstorage.ports import Decide, Settings, SignalSource, Witness
+from certstorage.questions import attempt_unseen, fires, goes_local, judged_template, taught
 from certstorage.registry import Key, Registry
 from certstorage.workqueue import Outcome
 
@@ -51,7 +50,6 @@ CONFLICT_RETRY_SECONDS = 1.0
 INVALID_LOOK_AGAIN_SECONDS = 600.0
 FIRST_POLL_PATIENCE = timedelta(seconds=15)
 UNPOLLED_LOOK_AGAIN_SECONDS = 0.5
-OFF = "false"
 CLEAR_TO_FLIP = frozenset({Reason.READS_FROM_S3, Reason.RETURNED, Reason.RETURN_UNVERIFIED, Reason.SIGNALS_UNKNOWN})
 """Reasons of the last pass with which nothing stood against a flip."""
 
@@ -136,7 +134,7 @@ class Reconciler:
         snapshot = self._taught(await observe(self.cluster, self._together, policy, body, self._given(policy)), lesson)
         decision = self._decide(snapshot)
         self._roster.note(snapshot, decision)
-        if _attempt_unseen(snapshot) and not _goes_local(decision, policy):
+        if attempt_unseen(snapshot) and not goes_local(decision, policy):
             raise ForbiddenError(f"an attempt is open and cannot be seen: {snapshot.seen.blind[0].message}")
         acted = await act(self.cluster, snapshot, decision, self.settings.validator_image)
         self.witness.acted(snapshot, decision, acted)
@@ -164,7 +162,7 @@ class Reconciler:
     async def _read(self, key: Key) -> tuple[Json | None, Json | None]:
         """The policy, or nothing if it is gone; and with it its Deployment when an outage fires and time counts."""
         known = self.registry.get(key) if key in self._free else None
-        if known is None or not _fires(self.source.signals(known, "")):
+        if known is None or not fires(self.source.signals(known, "")):
             return await _if_there(self.cluster.get(POLICIES, *key)), None
         target = self.cluster.get(DEPLOYMENTS, known.namespace, known.spec.target.name)
         body, deployment = await asyncio.gather(_if_there(self.cluster.get(POLICIES, *key)), _if_readable(target))
@@ -179,7 +177,7 @@ class Reconciler:
         snapshot = self._taught(glance(policy, body, deployment, self._given(policy)), None)
         target = snapshot.seen.target
         decision = self._decide(snapshot)
-        if isinstance(target, Problem) or target.hold is not None or not _goes_local(decision, policy):
+        if isinstance(target, Problem) or target.hold is not None or not goes_local(decision, policy):
             return False
         begun = Decision(decision.status, decision.look_again_at, patch=decision.patch)
         acted = await act(self.cluster, snapshot, begun, self.settings.validator_image)
@@ -225,9 +223,9 @@ class Reconciler:
         target = snapshot.seen.target
         if not isinstance(target, Problem):
             self.registry.saw(snapshot.policy.namespace, snapshot.policy.spec.target.name, target.resource_version)
-        seen = replace(snapshot.seen, signals=self.source.signals(snapshot.policy, _judged_template(target)))
+        seen = replace(snapshot.seen, signals=self.source.signals(snapshot.policy, judged_template(target)))
         if lesson is not None and not isinstance(target, Problem) and target.uid == lesson.target_uid:
-            seen = _taught(seen, lesson)
+            seen = taught(seen, lesson)
         return replace(snapshot, seen=seen)
 
     def _not_allowed(self, policy: Policy) -> tuple[Problem, ...]:
@@ -291,10 +289,6 @@ class Reconciler:
             del self._refused_since[one]
 
 
-def _fires(signals: SignalSet) -> bool:
-    return any(signals.verdict(name) is Verdict.FIRING for name in (SignalName.OUTAGE, SignalName.BLACK_HOLE))
-
-
 async def _if_there(read: Awaitable[Json]) -> Json | None:
     try:
         return await read
@@ -308,31 +302,3 @@ async def _if_readable(read: Awaitable[Json]) -> Json | None:
         return await read
     except (NotFoundError, ForbiddenError):
         return None
-
-
-def _goes_local(decision: Decision, policy: Policy) -> bool:
-    return decision.patch is not None and decision.patch.env.get(policy.spec.env.read_primary) == OFF
-
-
-def _attempt_unseen(snapshot: Snapshot) -> bool:
-    """Whether a recovery Job may be at work that the API server does not let us see: it must not be taken for gone."""
-    target = snapshot.seen.target
-    open_attempt = not isinstance(target, Problem) and target.hold is not None and bool(target.hold.nonce)
-    return open_attempt and bool(snapshot.seen.blind)
-
-
-def _judged_template(target: Target | Problem) -> str:
-    """The template whose Pods are judged by their own counters, after the way back; empty at all other times."""
-    if isinstance(target, Problem) or target.hold is None or target.hold.reads is not ReadsPhase.RETURNING:
-        return ""
-    return target.template_hash
-
-
-def _taught(seen: Observation, lesson: Lesson) -> Observation:
-    """The observation with what acting taught; a Job that is really there speaks for itself."""
-    problems = seen.problems if lesson.problem is None else (*seen.problems, lesson.problem)
-    job = lesson.job
-    if job is None or (job.ours and any(one.name == job.name for one in seen.jobs)):
-        return replace(seen, problems=problems)
-    jobs = tuple(one for one in seen.jobs if one.name != job.name)
-    return replace(seen, problems=problems, jobs=(*jobs, job))

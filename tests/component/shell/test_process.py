@@ -95,7 +95,7 @@ async def test_an_api_server_that_goes_and_comes_back(
     """It is away for longer than the Lease, and S3 fails meanwhile: the same process flips soon after its return."""
     with control_plane() as plane:
         await asyncio.to_thread(plane.kubectl, "apply", "-k", str(Path(__file__).parents[3] / "crds"))
-        kinds = ("certstoragepolicies", "certstoragerequests")
+        kinds = ("certstoragepolicies", "certstoragerequests", "certstorageincidents")
         for kind in kinds:
             wait = ("wait", "--for=condition=Established", "--timeout=60s", f"crd/{kind}.storage.deltacrown.io")
             await asyncio.to_thread(plane.kubectl, *wait)
