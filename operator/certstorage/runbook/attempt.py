@@ -110,6 +110,10 @@ def _with_job(context: Context, hold: Hold, since: datetime | None) -> Wants:
 
 
 def _running(context: Context, hold: Hold, job: JobSeen, since: datetime | None) -> Wants:
+    if not job.stuck and context.now >= recovery.overdue_at(context.policy, job):
+        overdue = Finding(Reason.JOB_OVERDUE, f"Job {job.name} ran past its deadline and is stopped")
+        wants = close(context, hold, overdue, None)
+        return replace(wants, stop_jobs=(StopJob(job.name, job.uid),))
     if not job.stuck:
         finding = Finding(Reason.VALIDATING, f"attempt {hold.attempt}: Job {job.name} is at work")
         return waiting(context, hold, Step.VALIDATING, finding, recovered=since, job=job)

@@ -18,13 +18,11 @@ from certstorage.api.reasons import Reason
 from certstorage.api.receipt import Receipt, ReceiptVerdict
 from certstorage.api.status import Validation
 from certstorage.runbook.bands import mismatch_fails
+from certstorage.runbook.recovery import OVERDUE
 from certstorage.runbook.wants import Context, Finding
 
 STUCK_PATIENCE = timedelta(minutes=10)
 """A Pod that does not start is given this long."""
-
-OVERDUE = timedelta(minutes=5)
-"""The Job's own deadline ends it; one that runs on for this long after it is stopped."""
 
 
 class Progress(StrEnum):

@@ -52,10 +52,23 @@ def operation(
         attempt=hold.attempt,
         failed_returns=hold.failed_returns,
         recovered_since=recovered,
+        deadline=_deadline(context, step, since, job),
         retry_at=recovery.retry_at(context.policy, hold),
         job_name=job.name if job is not None else (recovery.job_name(hold) if hold.nonce else ""),
         job_uid=job.uid if job is not None else "",
+        last_failure=hold.last_failure,
+        reverts=hold.reverts,
+        reverted_by=hold.reverted_by,
+        last_firing_at=hold.last_firing_at,
+        returned_at=hold.returned_at,
     )
+
+
+def _deadline(context: Context, step: Step, since: datetime, job: JobSeen | None) -> datetime | None:
+    """When the step is overdue; a rollout has its own progress deadline, and S3 has none."""
+    if step is Step.CHECKING:
+        return since + timedelta(seconds=context.policy.spec.recovery.fallback_check_seconds)
+    return recovery.overdue_at(context.policy, job) if step is Step.VALIDATING and job is not None else None
 
 
 def waiting(

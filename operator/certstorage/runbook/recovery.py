@@ -29,6 +29,9 @@ RECEIPT_MAX_AGE = timedelta(minutes=30)
 AT_RISK_MARGIN = timedelta(minutes=15)
 """How long before the flip an object may already have missed S3: detection takes up to ten minutes."""
 
+OVERDUE = timedelta(minutes=5)
+"""The Job's own deadline ends it; one that runs on for this long after it is stopped."""
+
 PROBES = 6
 PROBE_SPREAD_SECONDS = 300
 """Without traffic, recovery is proven by this many canary rounds over this time (design section 3)."""
@@ -87,6 +90,11 @@ def recovery_job(policy: Policy, seen: Observation, hold: Hold) -> JobWanted:
         probes=PROBES if idle else 1,
         probe_interval_seconds=PROBE_SPREAD_SECONDS // (PROBES - 1) if idle else 0,
     )
+
+
+def overdue_at(policy: Policy, job: JobSeen) -> datetime:
+    """When a Job is overdue (UTC): its own deadline should have ended it before."""
+    return job.created_at + timedelta(seconds=policy.spec.validation.timeout_seconds) + OVERDUE
 
 
 def job_of(seen: Observation, hold: Hold) -> JobSeen | None:

@@ -48,7 +48,7 @@ SOURCES: Mapping[str, str] = {
     "degradation.MOST_VALIDATIONS": "as recovery.maxAttempts",
     "degradation.VALIDATION_PAUSE": "as recovery.holdSeconds",
     "errands.STUCK_PATIENCE": "an image is pulled in this time, or not at all",
-    "errands.OVERDUE": "the Job's own deadline comes first",
+    "recovery.OVERDUE": "the Job's own deadline comes first",
     "held.LOOK_AGAIN": "one scrape interval",
     "incident.LINE": "what the schema takes of one line",
     "inconsistency.SAMPLE_RATE": "scenario 3, step 4: --sample-rate 0.10",

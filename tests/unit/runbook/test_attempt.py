@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -111,3 +112,16 @@ def test_what_is_remembered_of_the_last_incident_does_not_shorten_the_next() -> 
     world.signals = healthy()
     world.step(HOLD)
     assert len(world.jobs) == 1, "S3 is seen to answer for the first time"
+
+
+def test_a_job_that_runs_past_its_deadline_is_stopped_and_its_attempt_is_over() -> None:
+    world = validating()
+    world.step(15)
+    name = world.job().name
+    assert world.status.operation is not None
+    assert world.status.operation.deadline == world.jobs[name].created_at + timedelta(seconds=7200 + 300)
+    world.step(7200 + 300)
+    assert name not in world.jobs
+    assert world.hold is not None
+    assert (world.hold.last_failure, world.hold.failed_returns) == (Reason.JOB_OVERDUE, 1)
+    assert world.read_is(FlagState.FALSE)
