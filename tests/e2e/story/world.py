@@ -52,11 +52,13 @@ class World:
         await self.kube.kubectl("exec", *target, "--", *command, cluster.BALLAST)
 
     async def level(self) -> None:
-        """Remove what should not be there: certificates of earlier users, and deleted ones that are left in the bucket.
+        """Remove requests that still wait, certificates of earlier users, and deleted ones that are left in the bucket.
 
         Raises:
-            KubeError: the application or the bucket does not do it.
+            KubeError: the API server, the application or the bucket does not do it.
         """
+        for request in await self.kube.items(cluster.REQUESTS_PATH):
+            await self.kube.delete(f"{cluster.REQUESTS_PATH}/{request['metadata']['name']}")
         held = {key for key, _ in (await self.bucket.listing()).versions}
         report = await self.load.report()
         for key in sorted(key for key in held if not key.startswith(report["prefix"])):
