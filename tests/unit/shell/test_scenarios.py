@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from certstorage.api.signals import SignalName
-from certstorage.cluster.port import Json
-from tests.fakes.cluster import START
+from certstorage.cluster.port import JOBS, ForbiddenError, Json
+from tests.fakes.cluster import START, Call
 from tests.fakes.scene import NAMESPACE, READ, Scene, firing, healthy
 
 FIRST_BREATH = 125.0
@@ -90,6 +90,25 @@ class TestDegradation:
         await scene.settle(3600)
         assert scene.env("LOG_LEVEL") == "WARNING", "once a day"
         assert scene.incidents("Degradation")[0]["phase"] == "Open"
+
+    async def test_a_job_that_is_refused_holds_up_nothing_else_and_is_tried_again(self) -> None:
+        scene = Scene()
+        await scene.settle()
+
+        def quota(call: Call) -> None:
+            if call.verb == "create" and call.plural == JOBS.plural:
+                raise ForbiddenError("exceeded quota")
+
+        scene.cluster.before = quota
+        scene.source.current = firing(SignalName.DEGRADED, since=scene.cluster.now)
+        await scene.step(FIRST_BREATH)
+        await scene.step()
+        assert scene.env("LOG_LEVEL") == "DEBUG"
+        assert len(scene.incidents("Degradation")) == 1
+        assert scene.jobs() == []
+        scene.cluster.before = lambda _: None
+        await scene.settle(30)
+        assert len(scene.jobs("Findings")) == 1
 
 
 class TestInconsistency:
