@@ -1,4 +1,4 @@
-"""The runbook's dashboard on the demo: every panel has data to show while certificates are written and read."""
+"""The runbook's dashboard on the demo: once S3 has failed and come back, every panel has data to show."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from tests.fakes.grafana import filled
 
 RATE_INTERVAL = "8s"
 """Four times the demo's scrape interval, as Grafana would choose."""
+NOBODY_IS_ASKED = "Waiting for a person"
+"""The panel that an undisturbed outage leaves empty."""
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 async def test_every_panel_shows_data_in_the_demo(outage: Outage) -> None:
-    await outage.calm()
+    await outage.tell("reset")
     missing: list[str] = []
 
     async def shown() -> bool:
@@ -24,17 +26,17 @@ async def test_every_panel_shows_data_in_the_demo(outage: Outage) -> None:
         return not missing
 
     try:
-        await people.eventually("data in every panel", shown, seconds=90)
+        await people.eventually("data in every panel", shown, seconds=60)
     except AssertionError as error:
         raise AssertionError(f"{error}; empty: {missing}") from None
 
 
 async def empty(world: World) -> list[str]:
-    """The curves without data, of the panels that must always have some."""
+    """The curves without data."""
     curves = {
         f"{panel.title}: {legend}": expr
         for panel in panels()
-        if not panel.may_be_empty
+        if panel.title != NOBODY_IS_ASKED
         for legend, expr in panel.queries.items()
     }
     return [name for name, expr in curves.items() if not await world.prometheus.now(filled(expr, RATE_INTERVAL))]
