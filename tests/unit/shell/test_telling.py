@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import aiohttp
 import pytest
 
+from certstorage import app
 from certstorage.api.alerts import Alert, Severity
 from certstorage.api.incidents import IncidentPhase, IncidentStatus
 from certstorage.api.scenarios import Scenario
 from certstorage.board import AlertBoard
 from certstorage.cluster.port import Json
+from certstorage.config import Config, WebhookServer
 from certstorage.registry import Key
 from certstorage.telling import Channels, Teller
 from tests.fakes.cluster import START
@@ -189,3 +192,11 @@ async def test_the_end_is_written_down_too(restart: bool) -> None:
     await scene.settle(61)
     (incident,) = scene.incidents("Outage")
     assert states(incident["deliveries"]) == {AM: "Resolved"}
+
+
+async def test_every_configured_channel_answers_under_its_own_name() -> None:
+    nobody = "http://127.0.0.1:9"
+    config = Config({}, "v:1", alertmanagers=(nobody,), webhook=WebhookServer(f"{nobody}/hook"))
+    async with aiohttp.ClientSession() as session:
+        failed = await app._post(config, session)([Alert("a", Severity.CRITICAL, {})], START)
+    assert failed.keys() == set(app._channels(config)) == {nobody, f"{nobody}/hook"}
