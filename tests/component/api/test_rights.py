@@ -15,17 +15,17 @@ OURS = "storage.deltacrown.io"
 ENROLLED: dict[tuple[str, str], str] = {
     (OURS, "certstoragepolicies"): "get list watch update",
     (OURS, "certstoragepolicies/status"): "update",
-    (OURS, "certstoragerequests"): "get list watch create delete",
+    (OURS, "certstoragerequests"): "list watch create delete",
     (OURS, "certstoragerequests/status"): "update",
     (OURS, "certstorageincidents"): "get list watch create delete",
     (OURS, "certstorageincidents/status"): "update",
     ("apps", "deployments"): "get list watch patch",
-    ("apps", "replicasets"): "get list watch",
-    ("", "pods"): "get list watch",
+    ("apps", "replicasets"): "list",
+    ("", "pods"): "list",
     ("batch", "jobs"): "get list watch create delete",
     ("", "persistentvolumeclaims"): "get",
-    ("autoscaling", "horizontalpodautoscalers"): "get list",
-    ("keda.sh", "scaledobjects"): "get list",
+    ("autoscaling", "horizontalpodautoscalers"): "list",
+    ("keda.sh", "scaledobjects"): "list",
     ("", "events"): "create",
 }
 """What it may do in an enrolled namespace, whatever the object's name."""
