@@ -34,7 +34,7 @@ def routine(context: Context) -> Wants:
     fires, state = context.seen.schedules.validation, context.before.scenario(Scenario.ROUTINE)
     due = _due(context, state)
     if due is None:
-        return NOTHING if state is None or fires.next is None else _idle(context, state)
+        return NOTHING if fires.next is None else Wants(state=state, look_again_at=fires.next)
     blocked = blocker(context)
     if blocked is not None:
         return replace(_idle(context, state), look_again_at=context.now + LOOK_AGAIN)

@@ -49,6 +49,14 @@ def test_every_night_one_percent_is_compared_and_what_is_missing_uploaded() -> N
     assert len(world.jobs) == 1
 
 
+@pytest.mark.parametrize("soon", [timedelta(seconds=40), timedelta(minutes=7)])
+def test_a_pass_is_due_when_the_schedule_fires(soon: timedelta) -> None:
+    world = World()
+    world.validation = FireTimes(None, world.now + soon)
+    decision = world.step()
+    assert decision.look_again_at == world.validation.next
+
+
 def test_missed_nights_are_caught_up_once() -> None:
     world = at_night()
     world.step()
