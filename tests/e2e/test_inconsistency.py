@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,25 +11,29 @@ from tests.e2e.conftest import Tell
 from tests.e2e.story import telling as scenarios
 from tests.e2e.story.differing import INCONSISTENCY, RANDOM, Differs
 from tests.e2e.story.facts import Job
+from tests.e2e.story.telling import Telling
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("pattern", "which"), [("single", slice(1)), ("batch", slice(20, 27))], ids=["single", "batch"]
+    ("pattern", "tell"),
+    [("single", scenarios.inconsistency), ("batch", scenarios.batch_inconsistency)],
+    ids=["single", "batch"],
 )
-async def test_what_differs_is_found_by_night_repaired_and_proven(telling: Tell, pattern: str, which: slice) -> None:
+async def test_what_differs_is_named_repaired_and_proven(
+    telling: Tell, pattern: str, tell: Callable[[Telling], Awaitable[None]]
+) -> None:
     """One of 160, or most of a folder: named, uploaded again from local disk, and the 10 % validation passes."""
     story = telling(INCONSISTENCY)
-    await scenarios.inconsistency(story, which=which)
+    await tell(story)
 
     facts = story.observer.facts
     assert [step.step for step in story.story.steps] == list(INCONSISTENCY.titles)
     assert INCONSISTENCY.broken(facts) == ()
-    keys = facts.deeds[0].keys
     found = next(job for job in facts.jobs if job.receipt.get("verdict") == "FAIL")
     assert said(found)["pattern"]["kind"] == pattern
     (repair,) = [job for job in facts.jobs if job.kind == "Repair"]
-    assert repair.receipt["uploaded"] == len(keys)
+    assert repair.receipt["uploaded"] == len(facts.deeds[0].keys)
     assert [write for write in facts.writes if write.by_operator] == []
 
 

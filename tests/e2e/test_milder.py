@@ -2,61 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.e2e import people
 from tests.e2e.conftest import Tell
-from tests.e2e.story import cluster
+from tests.e2e.story import cluster, stand
 from tests.e2e.story import telling as scenarios
-from tests.e2e.story.facts import LOG_LEVEL, Facts, Told
+from tests.e2e.story.dump import dump
+from tests.e2e.story.facts import LOG_LEVEL, Facts
+from tests.e2e.story.kube import KubeError, Object
 from tests.e2e.story.milder import DEGRADATION, DELETES, DISK, READ_FALLBACK
+from tests.e2e.story.plot import Terms
+from tests.e2e.story.scenes import OVER
+from tests.e2e.story.story import StoryError
+from tests.e2e.story.telling import Telling
+from tests.e2e.story.timeline import news
+from tests.e2e.story.view import View
+from tests.e2e.story.world import Place, entered
+
+
+@dataclass(slots=True)
+class Storm:
+    """What happened while saves and reads failed and the disk was full, and the Deployment before and after."""
+
+    degraded: Telling
+    elevated: Telling
+    full: Telling
+    before: Object
+    after: Object
+    failure: BaseException | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """All that was seen."""
+        return self.degraded.observer.facts
+
+    def told(self, telling: Telling) -> None:
+        """Fail unless this story was told to its end, and well."""
+        plot, steps = telling.story.plot, [step.step for step in telling.story.steps]
+        assert steps == list(plot.titles), f"{self.failure}"
+        assert plot.broken(self.facts) == ()
+
+    def incident(self, scenario: str) -> Mapping[str, Any]:
+        """The status of the scenario's incident as it was when it was seen in its last phase."""
+        return latest(self.facts, scenario)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def storm(place: Place) -> AsyncIterator[Storm]:
+    """Told once for all its tests: the scenarios are independent of each other, and must go on as if alone."""
+    async with entered(place) as world:
+        lines: list[View] = []
+
+        def show(view: View) -> None:
+            for line in news(lines[-1] if lines else None, view):
+                print(line)
+            lines[:] = [view]
+
+        degraded = Telling.of(world, DEGRADATION, stand.SCALED.evaluation, Terms(replicas=3), show)
+        elevated, full = degraded.beside(READ_FALLBACK), degraded.beside(DISK)
+        before = await world.kube.get(cluster.DEPLOYMENT_PATH)
+        failure: StoryError | KubeError | None = None
+        try:
+            await scenarios.storm(degraded, elevated, full)
+        except (StoryError, KubeError) as error:
+            failure = error
+            async for text in dump(world.kube):
+                print(text, file=sys.stderr)
+        after = await world.kube.get(cluster.DEPLOYMENT_PATH)
+        yield Storm(degraded, elevated, full, before, after, failure)
 
 
 @pytest.mark.timeout(900)
-async def test_degradation_is_logged_looked_into_and_proven_over(telling: Tell) -> None:
+def test_degradation_is_logged_looked_into_and_proven_over(storm: Storm) -> None:
     """Saves fail at 12 %: DEBUG on and given back, dual-write and reads untouched, 5 % validation, two rollouts."""
-    story = telling(DEGRADATION)
-    kube = story.world.kube
-    before = await kube.get(cluster.DEPLOYMENT_PATH)
-    await scenarios.degradation(story)
-
-    facts = story.observer.facts
-    assert [step.step for step in story.story.steps] == list(DEGRADATION.titles)
-    assert DEGRADATION.broken(facts) == ()
-    assert [write.env[LOG_LEVEL] for write in facts.writes if write.by_operator] == ["DEBUG", "INFO", "INFO"]
-    assert {write.reads for write in facts.writes} == {"true"}
-    after = await kube.get(cluster.DEPLOYMENT_PATH)
-    assert after["spec"] == before["spec"]
-    incident = latest(facts, "Degradation")
-    named = {finding["name"]: finding["verdict"] for finding in incident["findings"]}
-    assert {"PutObject", "GetObject", "DeleteObject", "Lifecycle", "AccessLog"} <= named.keys(), named
+    storm.told(storm.degraded)
+    writes = [write for write in storm.facts.writes if write.by_operator]
+    assert [write.env[LOG_LEVEL] for write in writes] == ["DEBUG", "INFO", "INFO"]
+    assert {write.reads for write in writes} == {"true"}
+    assert storm.after["spec"] == storm.before["spec"]
+    incident = storm.incident("Degradation")
+    named = {finding["name"] for finding in incident["findings"]}
+    assert {"RetryBound", "PutObject", "GetObject", "DeleteObject", "Lifecycle", "AccessLog"} <= named
     assert {item["item"]: item["done"] for item in incident["checklist"]}["Validator"]
 
 
-@pytest.mark.timeout(600)
-async def test_read_fallback_is_looked_into_and_the_mitigation_named(telling: Tell) -> None:
-    """Reads fall back at 20 %: flag, region, path and latency are looked at, and nothing is written to the target."""
-    story = telling(READ_FALLBACK)
-    await scenarios.fallback(story)
+def test_writes_below_95_percent_page_with_the_log_query(storm: Storm) -> None:
+    """The table's row, which the same failing saves meet: SRE is paged, dual-write stays, watched to its end."""
+    phases = [paper.phase for paper in storm.facts.incidents if paper.kind == "WriteSuccessLow"]
+    assert phases[-1] in OVER
+    pages = [one for one in storm.facts.told if one.service == "pagerduty" and one.action == "trigger"]
+    assert any("dual-write stays on" in one.text and "kubectl -n production logs" in one.text for one in pages)
 
-    facts = story.observer.facts
-    assert [step.step for step in story.story.steps] == list(READ_FALLBACK.titles)
-    assert READ_FALLBACK.broken(facts) == ()
-    assert [write for write in facts.writes if write.by_operator] == []
-    named = {finding["name"]: finding["verdict"] for finding in latest(facts, "ReadFallback")["findings"]}
+
+def test_read_fallback_is_looked_into_and_the_mitigation_named(storm: Storm) -> None:
+    """Reads fall back at 20 %: flag, region, path and latency are looked at; reads stay on S3."""
+    storm.told(storm.elevated)
+    named = {finding["name"]: finding["verdict"] for finding in storm.incident("ReadFallback")["findings"]}
     assert named["ReadFlag"] == "Good"
-    assert {"BucketRegion", "NetworkPath", "GetLatency"} <= named.keys(), named
-    assert await people.has_event(story.world.kube, "ReadFallbackHigh")
+    assert {"BucketRegion", "NetworkPath", "GetLatency"} <= named.keys()
+
+
+def test_a_full_disk_pages_with_the_command_that_shows_it(storm: Storm) -> None:
+    """Less than 10 % of the certificates' disk is free: SRE is paged, and it is over when there is room."""
+    storm.told(storm.full)
+    pages = [one for one in storm.facts.told if one.service == "pagerduty" and one.action == "trigger"]
+    assert any("df -h -i /mnt/media/certificates" in one.text for one in pages)
 
 
 @pytest.mark.timeout(600)
-async def test_failing_deletes_are_looked_into_and_the_missing_permission_named(telling: Tell) -> None:
-    """S3 denies every delete: the Job tries each permission, and platform engineering hears which one is missing."""
+async def test_failing_deletes_are_told_through_an_outage_of_slack_and_of_alertmanager(telling: Tell) -> None:
+    """S3 denies every delete; Slack is down when platform engineering should hear which permission is missing."""
     story = telling(DELETES)
-    await scenarios.deletes(story)
+    kube, receivers = story.world.kube, story.world.receivers
+
+    async def refused() -> bool:
+        await story.observer.look()
+        return any(one.status == 503 and "CertStorageIncident" in one.text for one in story.observer.facts.told)
+
+    async def trouble() -> None:
+        await receivers.fail(slack=503)
+        await people.eventually("Slack refuses", refused, seconds=120)
+        await kube.kubectl("rollout", "restart", "--namespace=monitoring", "deployment/alertmanager")
+        await kube.kubectl("rollout", "status", "--namespace=monitoring", "deployment/alertmanager", seconds=120)
+        await receivers.fail()
+
+    try:
+        await scenarios.deletes(story, meanwhile=trouble)
+    finally:
+        await receivers.fail()
 
     facts = story.observer.facts
     assert [step.step for step in story.story.steps] == list(DELETES.titles)
@@ -66,40 +146,6 @@ async def test_failing_deletes_are_looked_into_and_the_missing_permission_named(
     assert found["DeleteObject"]["verdict"] == "Bad"
     assert "s3:DeleteObject" in found["DeleteObject"]["mend"]
     assert found["PutObject"]["verdict"] == "Good"
-
-
-@pytest.mark.timeout(600)
-async def test_a_full_disk_pages_through_an_outage_of_the_receivers_and_of_alertmanager(telling: Tell) -> None:
-    """Slack and PagerDuty are down when the page is due, and Alertmanager starts anew: nothing is lost."""
-    story = telling(DISK)
-    kube, receivers = story.world.kube, story.world.receivers
-    refused: list[Told] = []
-
-    async def they_refuse() -> bool:
-        await story.observer.look()
-        told = story.observer.facts.told
-        refused[:] = [one for one in told if one.status == 503 and "CertStorageActionRequired" in one.text]
-        return {one.service for one in refused} == {"slack", "pagerduty"}
-
-    async def trouble() -> None:
-        await receivers.fail(slack=503, pagerduty=503)
-        await people.eventually("Slack and PagerDuty refuse", they_refuse, seconds=120)
-        await kube.kubectl("rollout", "restart", "--namespace=monitoring", "deployment/alertmanager")
-        await kube.kubectl("rollout", "status", "--namespace=monitoring", "deployment/alertmanager", seconds=120)
-        await receivers.fail()
-
-    try:
-        await scenarios.disk(story, meanwhile=trouble)
-    finally:
-        await receivers.fail()
-
-    facts = story.observer.facts
-    assert [step.step for step in story.story.steps] == list(DISK.titles)
-    assert DISK.broken(facts) == ()
-    assert {one.service for one in refused} == {"slack", "pagerduty"}
-    pages = [one for one in facts.told if one.service == "pagerduty" and one.status == 202 and one.action == "trigger"]
-    assert any("make room" in one.text for one in pages)
-    assert any("df -h -i /mnt/media/certificates" in one.text for one in pages)
 
 
 def latest(facts: Facts, scenario: str) -> Mapping[str, Any]:

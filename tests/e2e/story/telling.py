@@ -11,10 +11,12 @@ from enum import StrEnum
 
 from tests.e2e.story import asking, cluster
 from tests.e2e.story.differing import DAMAGED, INCONSISTENCY, Differs
+from tests.e2e.story.facts import Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.milder import DEGRADATION, FILLED, READ_FALLBACK, ROOM_MADE, Degraded, Watched
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.plot import Plot, Terms
+from tests.e2e.story.scenes import OVER
 from tests.e2e.story.steps import all_read
 from tests.e2e.story.story import Show, Story
 from tests.e2e.story.sweeping import SWEEP, Swept
@@ -42,6 +44,10 @@ class Telling:
         """A story that has not begun; `interval` is that of Prometheus's rules."""
         observer = world.observer(interval)
         return cls(world, observer, Story(plot, observer, terms, show, begun=False))
+
+    def beside(self, plot: Plot) -> Telling:
+        """Another story of the same time, seen by the same observer."""
+        return Telling(self.world, self.observer, Story(plot, self.observer, self.story.terms, self.story.show))
 
     async def calm(self) -> None:
         """Wait until nothing is wrong, and level both copies: the story begins."""
@@ -111,11 +117,11 @@ async def degradation(telling: Telling) -> None:
     await telling.through(Degraded.GIVEN_BACK)
 
 
-async def inconsistency(telling: Telling, *, which: slice = slice(1)) -> None:
-    """Scenario 3: archived certificates change in the bucket, and the nightly validation is due within a minute."""
+async def inconsistency(telling: Telling) -> None:
+    """Scenario 3: a certificate changes in the bucket, and the nightly validation is due within a minute."""
     world = telling.world
     await telling.calm()
-    archive = await damage(telling, which)
+    archive = await damage(telling, slice(1))
     await world.kube.patch(
         cluster.POLICY_PATH, {"spec": {"validation": {"schedule": within_a_minute(datetime.now(UTC))}}}
     )
@@ -124,6 +130,15 @@ async def inconsistency(telling: Telling, *, which: slice = slice(1)) -> None:
             await telling.through(Differs.RESOLVED)
     finally:
         await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": None}}})
+
+
+async def batch_inconsistency(telling: Telling) -> None:
+    """Scenario 3: most of a folder changes in the bucket; a person asks for the validation."""
+    await telling.calm()
+    archive = await damage(telling, slice(20, 27))
+    await asking.ask(telling.world.kube, "Validation", by=asking.JANE, reason="a folder cannot be opened")
+    async with telling.comparing(archive):
+        await telling.through(Differs.RESOLVED)
 
 
 async def random_inconsistency(telling: Telling) -> None:
@@ -158,37 +173,48 @@ async def fallback(telling: Telling) -> None:
     await _watched(telling, "get:failing=20")
 
 
-async def deletes(telling: Telling) -> None:
+async def deletes(telling: Telling, *, meanwhile: Callable[[], Awaitable[None]]) -> None:
     """The table's row: S3 denies every delete."""
-    await _watched(telling, "delete:denied")
+    await _watched(telling, "delete:denied", meanwhile)
 
 
-async def _watched(telling: Telling, fault: str) -> None:
+async def _watched(telling: Telling, fault: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
     """A fault until people were told; then all is well again."""
     await telling.calm()
     await telling.world.faults.switch(fault)
+    await telling.through(Watched.ALERT_FIRING)
+    if meanwhile is not None:
+        await meanwhile()
     await telling.through(Watched.PEOPLE_TOLD)
     await telling.world.faults.mend()
     await telling.through(Watched.RESOLVED)
 
 
-async def nothing() -> None:
-    """Nothing happens meanwhile."""
-
-
-async def disk(telling: Telling, *, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
-    """Scenario 1, step 4: 60 of the 64 MiB of the certificates' disk are taken by something else."""
-    await telling.calm()
-    await telling.world.ballast("truncate", "--size=60M")
-    telling.observer.did(FILLED)
+async def storm(degraded: Telling, elevated: Telling, full: Telling) -> None:
+    """Scenarios 2 and 4 and a full disk at the same time, each to its end; all seen by one observer."""
+    world, observer = degraded.world, degraded.observer
+    await degraded.calm()
+    await world.faults.switch("put:lost=12,get:failing=20")
+    await world.ballast("truncate", "--size=60M")
+    observer.did(FILLED)
     try:
-        await telling.through(Watched.INCIDENT_OPENED)
-        await meanwhile()
-        await telling.through(Watched.PEOPLE_TOLD)
+        await degraded.through(Degraded.PEOPLE_TOLD)
+        await elevated.through(Watched.PEOPLE_TOLD)
+        await full.through(Watched.PEOPLE_TOLD)
     finally:
-        await telling.world.ballast("rm", "--force")
-    telling.observer.did(ROOM_MADE)
-    await telling.through(Watched.RESOLVED)
+        await world.faults.mend()
+        await world.ballast("rm", "--force")
+    observer.did(ROOM_MADE)
+    await elevated.through(Watched.RESOLVED)
+    await full.through(Watched.RESOLVED)
+    await degraded.through(Degraded.GIVEN_BACK)
+    await degraded.story.wait("every incident is over", all_over, within=STEP)
+
+
+def all_over(facts: Facts) -> bool:
+    """Whether each incident that the story saw is over by now."""
+    latest = {paper.name: paper.phase for paper in facts.incidents}
+    return all(phase in OVER for phase in latest.values())
 
 
 async def sweep(telling: Telling) -> None:
