@@ -93,7 +93,7 @@ def close(context: Context, hold: Hold, failure: Finding, job: JobSeen | None) -
     finding = Finding(Reason.BACKING_OFF, text, until=recovery.retry_at(context.policy, closed))
     wants = waiting(context, closed, Step.BACKING_OFF, finding, recovered=recovered_since(context))
     event = EventWanted(EventType.WARNING, failure.reason.value, text)
-    return replace(wants, events=(event,), validation=validation_of(job))
+    return replace(wants, events=(event,), validation=validation_of(job, failure.reason))
 
 
 def _not_now(context: Context) -> str:

@@ -55,6 +55,9 @@ SCENARIOS: tuple[Callable[[Context], Wants], ...] = (
 )
 """Beside the outage, which goes before them all."""
 
+ANSWERING: tuple[Callable[[Context], Wants], ...] = (sweep, returns)
+"""What a policy still does whose Deployment an older one cares for: it answers those who ask."""
+
 
 def decide(policy: Policy, seen: Observation, before: Status, now: datetime) -> Decision:
     """What to do about one policy now.
@@ -83,7 +86,8 @@ def _all(context: Context) -> list[Wants]:
     record = record_of(context, first)
     if record is not NOTHING:
         found.append(record)
-    for scenario in SCENARIOS:
+    second = bool(context.seen.neighbours.same_target) and context.hold is None
+    for scenario in ANSWERING if second else SCENARIOS:
         wants = scenario(context)
         if wants is not NOTHING:
             found.append(wants)

@@ -43,6 +43,9 @@ class Progress(StrEnum):
         return self in (Progress.PASSED, Progress.FAILED, Progress.INCONCLUSIVE)
 
 
+_VERDICTS = {Progress.PASSED: "Pass", Progress.FAILED: "Fail", Progress.INCONCLUSIVE: "Inconclusive"}
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """One Job as of this pass. `finding` says how it stands; `jobs` and `stop_jobs` are what is to be done for it."""
@@ -56,10 +59,11 @@ class Errand:
 
     @property
     def validation(self) -> Validation | None:
-        """What status keeps of its receipt."""
-        if self.receipt is None or self.job is None or not self.progress.over:
+        """What status keeps of its receipt: as it was judged, whatever it says."""
+        verdict = _VERDICTS.get(self.progress)
+        if self.receipt is None or self.job is None or verdict is None:
             return None
-        return Validation.of(self.receipt, self.job.uid, self.job.name)
+        return replace(Validation.of(self.receipt, self.job.uid, self.job.name), verdict=verdict)
 
 
 def nonce(context: Context, name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certstorage.api.env import FlagState
 from certstorage.api.hold import Hold
 from certstorage.api.observed import JobSeen
+from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import SignalName
 from certstorage.api.status import Operation, ReadsFrom, Validation
@@ -96,6 +98,9 @@ def waiting(
     )
 
 
-def validation_of(job: JobSeen | None) -> Validation | None:
-    """What the Job's receipt says, if it has one."""
-    return None if job is None or job.receipt is None else Validation.of(job.receipt, job.uid, job.name)
+def validation_of(job: JobSeen | None, failure: Reason | None = None) -> Validation | None:
+    """What status keeps of a Job's receipt: as it was judged, whatever it says; nothing of one that is not its own."""
+    if job is None or job.receipt is None or failure is Reason.RECEIPT_FORGED:
+        return None
+    verdict = "Pass" if failure is None else "Fail" if failure is Reason.VALIDATION_FAILED else "Inconclusive"
+    return replace(Validation.of(job.receipt, job.uid, job.name), verdict=verdict)

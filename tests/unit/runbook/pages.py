@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -105,6 +106,7 @@ TITLES = {
 }
 
 
+@functools.cache
 def marked_tests() -> dict[str, list[str]]:
     """By row, the tests that are marked with it, as `file::function`."""
     found: dict[str, list[str]] = defaultdict(list)
