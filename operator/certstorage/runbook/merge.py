@@ -109,14 +109,15 @@ def write(context: Context, will: Will) -> TargetPatch | None:
     old, target = context.hold, context.target
     before = {} if old is None else dict(old.before)
     env: dict[str, str | None] = {}
-    if will.local:
+    outage = _outage(context, will)
+    if will.local and outage is not None:
         names = context.policy.spec.env
         _claim(context, names.read_primary, OFF, before, env)
         _claim(context, names.dual_write, ON, before, env)
     elif old is not None and any(_opens(permit, old) for permit in will.permits):
         env.update(_give_back(context, before))
     _others(context, will, env)
-    hold = _hold(context, will, before)
+    hold = _hold(context, will, outage, before)
     replicas = _replicas(context, will, hold)
     if replicas == 0 and hold is not None:
         hold = replace(hold, replicas=target.replicas, restore_by=will.restore_by)
@@ -170,18 +171,21 @@ def _give_back(context: Context, before: dict[str, str | None]) -> dict[str, str
     return back
 
 
-def _hold(context: Context, will: Will, before: dict[str, str | None]) -> Hold | None:
+def _outage(context: Context, will: Will) -> Hold | None:
+    """The outage's share after the write. Without one reads are not touched: the flip and its memory are one write."""
+    outage = context.hold if isinstance(will.hold, Keep) else will.hold
+    return None if outage is None or outage.reads is ReadsPhase.NONE else outage
+
+
+def _hold(context: Context, will: Will, outage: Hold | None, before: dict[str, str | None]) -> Hold | None:
     """The whole hold after the write: each share as wanted, or as it was."""
     old, policy = context.hold, context.policy
-    outage = old if will.hold is KEEP else will.hold
-    if isinstance(outage, Hold) and outage.reads is ReadsPhase.NONE:
-        outage = None
     degradation = (None if old is None else old.degradation) if isinstance(will.degradation, Keep) else will.degradation
     sweep = (None if old is None else old.sweep) if isinstance(will.sweep, Keep) else will.sweep
     replicas, restore_by = (None, None) if old is None or sweep is None else (old.replicas, old.restore_by)
     if will.replicas is Replicas.BACK:
         replicas = restore_by = None
-    if isinstance(outage, Hold):
+    if outage is not None:
         return replace(
             outage,
             before=before,

@@ -117,6 +117,15 @@ def test_reads_go_back_only_with_a_permit_of_the_open_attempt(will: Will, hold: 
     assert any(one.verdict is ReceiptVerdict.PASSED and one.nonce == hold.nonce != "" for one in will.permits)
 
 
+@given(WILLS, st.none() | HOLDS)
+def test_the_flip_and_its_memory_are_one_write(will: Will, hold: Hold | None) -> None:
+    patch = write(a_context(hold), will)
+    if patch is not None and patch.env.get(READ) == "false":
+        assert patch.hold is not None
+        assert patch.hold.before[READ] == "true"
+        assert patch.hold.reads is not ReadsPhase.NONE
+
+
 @given(WILLS, st.integers(0, 5), st.none() | st.integers(1, 5))
 def test_replicas_go_to_zero_only_with_what_gives_them_back(will: Will, now: int, captured: int | None) -> None:
     """Invariant 5: number, share and time of giving back are in the same write."""
