@@ -14,6 +14,16 @@ from tests.e2e.story.facts import Job
 from tests.e2e.story.telling import Telling
 
 
+@pytest.mark.runbook(
+    "metrics/mismatch",
+    "scenario-3/symptoms",
+    "scenario-3/step-1",
+    "scenario-3/step-2-single",
+    "scenario-3/step-2-batch",
+    "scenario-3/step-3",
+    "scenario-3/step-4",
+    "checklist/validator",
+)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("pattern", "tell"),
@@ -37,6 +47,11 @@ async def test_what_differs_is_named_repaired_and_proven(
     assert [write for write in facts.writes if write.by_operator] == []
 
 
+@pytest.mark.runbook(
+    "scenario-3/step-2-random",
+    "scenario-3/provide",
+    "contacts/aws",
+)
 @pytest.mark.timeout(900)
 async def test_random_differences_are_a_case_for_aws_support_and_repaired_when_a_person_says_so(telling: Tell) -> None:
     """Five objects with nothing in common: nothing is uploaded before a person asks; the case's text is ready."""

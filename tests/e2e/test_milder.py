@@ -79,6 +79,19 @@ async def storm(place: Place) -> AsyncIterator[Storm]:
         yield Storm(degraded, elevated, full, before, after, failure)
 
 
+@pytest.mark.runbook(
+    "metrics/save-fail",
+    "scenario-2/symptoms",
+    "scenario-2/step-1",
+    "scenario-2/step-2",
+    "scenario-2/step-4",
+    "scenario-2/cause-1",
+    "scenario-2/cause-2",
+    "scenario-2/cause-3",
+    "scenario-2/post-1",
+    "scenario-2/post-2",
+    "contacts/platform",
+)
 @pytest.mark.timeout(900)
 def test_degradation_is_logged_looked_into_and_proven_over(storm: Storm) -> None:
     """Saves fail at 12 %: DEBUG on and given back, dual-write and reads untouched, 5 % validation, two rollouts."""
@@ -93,6 +106,9 @@ def test_degradation_is_logged_looked_into_and_proven_over(storm: Storm) -> None
     assert {item["item"]: item["done"] for item in incident["checklist"]}["Validator"]
 
 
+@pytest.mark.runbook(
+    "metrics/write-success",
+)
 def test_writes_below_95_percent_page_with_the_log_query(storm: Storm) -> None:
     """The table's row, which the same failing saves meet: SRE is paged, dual-write stays, watched to its end."""
     phases = [paper.phase for paper in storm.facts.incidents if paper.kind == "WriteSuccessLow"]
@@ -101,6 +117,17 @@ def test_writes_below_95_percent_page_with_the_log_query(storm: Storm) -> None:
     assert any("dual-write stays on" in one.text and "kubectl -n production logs" in one.text for one in pages)
 
 
+@pytest.mark.runbook(
+    "metrics/read-fallback",
+    "scenario-4/symptoms",
+    "scenario-4/cause-1",
+    "scenario-4/cause-2",
+    "scenario-4/cause-3",
+    "scenario-4/diagnose-1",
+    "scenario-4/diagnose-2",
+    "scenario-4/diagnose-3",
+    "scenario-4/mitigate-3",
+)
 def test_read_fallback_is_looked_into_and_the_mitigation_named(storm: Storm) -> None:
     """Reads fall back at 20 %: flag, region, path and latency are looked at; reads stay on S3."""
     storm.told(storm.elevated)
@@ -109,6 +136,9 @@ def test_read_fallback_is_looked_into_and_the_mitigation_named(storm: Storm) -> 
     assert {"BucketRegion", "NetworkPath", "GetLatency"} <= named.keys()
 
 
+@pytest.mark.runbook(
+    "scenario-1/step-4",
+)
 def test_a_full_disk_pages_with_the_command_that_shows_it(storm: Storm) -> None:
     """Less than 10 % of the certificates' disk is free: SRE is paged, and it is over when there is room."""
     storm.told(storm.full)
@@ -116,6 +146,9 @@ def test_a_full_disk_pages_with_the_command_that_shows_it(storm: Storm) -> None:
     assert any("df -h -i /mnt/media/certificates" in one.text for one in pages)
 
 
+@pytest.mark.runbook(
+    "metrics/delete-fail",
+)
 @pytest.mark.timeout(600)
 async def test_failing_deletes_are_told_through_an_outage_of_slack_and_of_alertmanager(telling: Tell) -> None:
     """S3 denies every delete; Slack is down when platform engineering should hear which permission is missing."""

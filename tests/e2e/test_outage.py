@@ -27,6 +27,16 @@ def held() -> timedelta:
     return 3 * timedelta(seconds=RECOVERY["holdSeconds"] + JOB_SECONDS + RECOVERY["fallbackCheckSeconds"])
 
 
+@pytest.mark.runbook(
+    "scenario-1/symptoms",
+    "scenario-1/step-2",
+    "scenario-1/step-3",
+    "scenario-1/post-1",
+    "scenario-1/post-2",
+    "scenario-1/post-3",
+    "scenario-1/post-4",
+    "contacts/sre",
+)
 @pytest.mark.timeout(900)
 async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(outage: Outage) -> None:
     """The mitigation resolves the alert for three times hold, Job and check: reads stay local all the while."""

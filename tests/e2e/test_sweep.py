@@ -14,6 +14,12 @@ from tests.e2e.story.facts import OPERATOR_MANAGER, Facts
 from tests.e2e.story.sweeping import SWEEP, Swept
 
 
+@pytest.mark.runbook(
+    "sweep/step-1",
+    "sweep/step-2",
+    "sweep/step-3",
+    "sweep/step-4",
+)
 @pytest.mark.timeout(900)
 async def test_a_sweep_is_approved_stops_writes_passes_and_gives_back(telling: Tell) -> None:
     """Replicas and hold in one write, a 10 % validation with no Pod left, replicas back, and nothing else changed."""
@@ -37,6 +43,9 @@ LEAD_KEY = "demo0only0key0of0the0engineering"
 """Of the engineering lead at PagerDuty: deploy/demo/monitoring/alertmanager.yaml."""
 
 
+@pytest.mark.runbook(
+    "sweep/step-5",
+)
 @pytest.mark.timeout(900)
 async def test_a_sweep_that_loses_s3_and_its_operator_gives_back_with_reads_local(telling: Tell) -> None:
     """S3 goes down when no Pod is left, the operator dies: replicas come back, reads local, until S3 is proven."""

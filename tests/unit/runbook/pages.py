@@ -15,6 +15,7 @@ from tests.unit.runbook.defaults import defaults_page
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
+STORIES = ROOT / "tests" / "e2e"
 RUNBOOK = "operator/certstorage/runbook"
 
 MODULES: Mapping[str, str] = {
@@ -107,18 +108,18 @@ TITLES = {
 
 
 @functools.cache
-def marked_tests() -> dict[str, list[str]]:
-    """By row, the tests that are marked with it, as `file::function`."""
+def marked_tests(folder: Path = HERE) -> dict[str, list[str]]:
+    """By row, the tests of a folder that are marked with it, as `file::function`."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(HERE.glob("test_*.py")):
+    for path in sorted(folder.glob("test_*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 for row in dict.fromkeys(_rows_of(node)):
                     found[row].append(f"{path.name}::{node.name}")
     return found
 
 
-def _rows_of(function: ast.FunctionDef) -> Iterator[str]:
+def _rows_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     for decorator in function.decorator_list:
         for node in ast.walk(decorator):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.runbook":
@@ -127,21 +128,24 @@ def _rows_of(function: ast.FunctionDef) -> Iterator[str]:
 
 def runbook_map() -> str:
     """docs/runbook-map.md: every row of the runbook, who does it, and the tests that prove it."""
-    tests = marked_tests()
+    tests, stories = marked_tests(), marked_tests(STORIES)
     lines = [
         "# The runbook, row by row",
         "",
-        f"What of the runbook is done where (in `{RUNBOOK}`), and which tests of `tests/unit/runbook` prove it.",
+        f"What of the runbook is done where (in `{RUNBOOK}`), and which tests of `tests/unit/runbook` prove it;",
+        "the last column has the stories of `tests/e2e` that show it on a real cluster.",
         "Rows of `person` are a person's, and the operator asks: the message is named. Written by `make core-docs`;",
         "`tests/unit/runbook/test_map.py` fails when a row has no test that ran and passed.",
     ]
     for group, title in TITLES.items():
-        lines += ["", f"## {title}", "", "| row | the runbook's words | done by | tests |", "|---|---|---|---|"]
+        columns = "| row | the runbook's words | done by | tests | end to end |"
+        lines += ["", f"## {title}", "", columns, "|---|---|---|---|---|"]
         for row, words in ROWS.items():
             if row.partition("/")[0] == group:
                 done = f"person: {PEOPLE[row]} (`{MODULES[row]}.py`)" if row in PEOPLE else f"`{MODULES[row]}.py`"
                 names = "<br>".join(f"`{name}`" for name in tests.get(row, ()))
-                lines.append(f"| `{row}` | {words} | {done} | {names} |")
+                told = "<br>".join(f"`{name}`" for name in stories.get(row, ()))
+                lines.append(f"| `{row}` | {words} | {done} | {names} | {told} |")
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ import pytest
 from certstorage.runbook.rows import ROWS
 from tests.unit.runbook.conftest import OUTCOMES
 from tests.unit.runbook.defaults import SOURCES, constants
-from tests.unit.runbook.pages import MODULES, PAGES, PEOPLE, ROOT, RUNBOOK, marked_tests
+from tests.unit.runbook.pages import MODULES, PAGES, PEOPLE, ROOT, RUNBOOK, STORIES, marked_tests
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -23,6 +23,7 @@ def test_every_row_is_mapped_and_nothing_else_is() -> None:
     assert MODULES.keys() == ROWS.keys()
     assert PEOPLE.keys() <= ROWS.keys()
     assert marked_tests().keys() <= ROWS.keys(), "a marker names a row that is none"
+    assert marked_tests(STORIES).keys() <= ROWS.keys(), "a marker of a story names a row that is none"
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES.values())))
