@@ -11,6 +11,7 @@ from tests.e2e import people
 from tests.e2e.story import cluster
 from tests.e2e.story.audit import HOLD
 from tests.e2e.story.facts import OPERATOR_MANAGER
+from tests.e2e.story.kube import Kube
 from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import client_errors
 from tests.e2e.story.steps import OUTAGE, StepName
@@ -36,12 +37,13 @@ def held() -> timedelta:
     "scenario-1/post-3",
     "scenario-1/post-4",
     "contacts/sre",
+    "sweep/when-outage",
 )
 @pytest.mark.timeout(900)
 async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(outage: Outage) -> None:
     """The mitigation resolves the alert for three times hold, Job and check: reads stay local all the while."""
     kube = outage.world.kube
-    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": RECOVERY}})
+    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": RECOVERY, "sweep": {"afterOutageSeconds": 60}}})
     await outage.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
     await outage.cut("reset")
@@ -73,6 +75,14 @@ async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(
     assert policy["status"]["lastValidation"]["verdict"] == "Pass"
     assert "finalizers" not in policy["metadata"]
     await people.eventually("the incident resolves", lambda: resolved(outage, incident), seconds=60)
+    await people.eventually("a sweep is asked for after so long an outage", lambda: sweep_asked(kube), seconds=60)
+    await kube.patch(cluster.POLICY_PATH, {"spec": {"sweep": {"afterOutageSeconds": None}}})
+
+
+async def sweep_asked(kube: Kube) -> bool:
+    """Whether the outage's end has filed a request for a sweep."""
+    requests = await kube.items(cluster.REQUESTS_PATH)
+    return any((one["spec"]["type"], one["spec"].get("trigger")) == ("Sweep", "Outage") for one in requests)
 
 
 async def resolved(outage: Outage, incident: str) -> bool:
