@@ -78,12 +78,7 @@ class Receivers:
         return web.Response(status=got.status, text="\n".join(got.problems))
 
     async def _take(self, service: Service, request: web.Request, taken: int) -> Received:
-        try:
-            body = json.loads(await request.read())
-        except ValueError as error:
-            body, wrong = None, (f"not JSON: {error}",)
-        else:
-            wrong = problems(service, body)
+        body, wrong = _read(service, await request.read())
         status = self._failing.get(service) or (400 if wrong else taken)
         self._count += 1
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -104,6 +99,15 @@ class Receivers:
 
     async def _alive(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
+
+
+def _read(service: Service, text: bytes) -> tuple[object, tuple[str, ...]]:
+    """A message, and what the service would say against it."""
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        return None, (f"not JSON: {error}",)
+    return body, problems(service, body)
 
 
 def main() -> None:
