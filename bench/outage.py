@@ -1,9 +1,9 @@
 """From the cut of S3 to the write that turns reads local, with production's timing: `make bench-outage`.
 
-Five cuts by reset, each at a random phase of scrape and evaluation, and one black hole. The cut is when the fault proxy
-switched (its own log), the write is when the API server had answered it (audit log). The last reset stays for ten
-minutes more, until the runbook's ten-minute window shows the same 95 %: what the operator would take without its short
-window, in the same run.
+Five cuts by reset, each at a random phase of scrape and evaluation, and one black hole before the last of them. The cut
+is when the fault proxy switched (its own log), the write is when the API server had answered it (audit log). The last
+reset stays for ten minutes more, until the ten-minute window shows the same 95 %: what the operator would take
+without its short window, in the same run.
 
 Writes artifacts/bench/outage.json.
 """
@@ -79,8 +79,9 @@ async def _bench(place: Place) -> int:
     async with entered(place) as world:
         await _recovery(world, HURRIED)
         try:
-            runs = [await _run(world, "reset", compare=number == RESETS - 1) for number in range(RESETS)]
-            hole = await _run(world, "blackhole", compare=False)
+            runs = [await _run(world, "reset") for _ in range(RESETS - 1)]
+            hole = await _run(world, "blackhole")
+            runs.append(await _run(world, "reset", last=True))
         finally:
             await _recovery(world, dict.fromkeys(HURRIED))
         env = audit.container_env(
@@ -94,8 +95,12 @@ async def _recovery(world: World, fields: Mapping[str, int | None]) -> None:
     await world.kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": fields}})
 
 
-async def _run(world: World, fault: str, *, compare: bool) -> Run:
-    """One cut on a calm world, and the operator's way back from it."""
+async def _run(world: World, fault: str, *, last: bool = False) -> Run:
+    """One cut on a calm world, and the operator's way back from it.
+
+    The last one is kept for the ten-minute rule's sake. By then the demo's busy users have deleted a third of all
+    certificates, which a recovery Job rightly leaves to a person, so its way back is not waited for.
+    """
     last: list[View] = []
 
     def show(view: View) -> None:
@@ -121,10 +126,13 @@ async def _run(world: World, fault: str, *, compare: bool) -> Run:
         write_after=_seconds(write.at - cut.at),
         reads_per_second=reads,
         resource_version=str(write.evidence["resource_version"]),
-        ten_minute_rule_after=await _ten_minute_rule(world, outage, cut.at) if compare else None,
+        ten_minute_rule_after=await _ten_minute_rule(world, outage, cut.at) if last else None,
     )
     print(f"--- {run}", flush=True)
-    await _go_back(world, outage)
+    if last:
+        await world.faults.mend()
+    else:
+        await _go_back(world, outage)
     return run
 
 
