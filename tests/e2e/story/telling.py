@@ -29,6 +29,8 @@ ALWAYS_FIRING = frozenset({"CertStorageWatchdog"})
 QUIET = ("ReadsFromS3", "Returned", "ReturnUnverified")
 """Reasons of an operator that has nothing to do."""
 COMPARE_SECONDS = 0.5
+DIFFERENCES_COUNT_AFTER = timedelta(seconds=65)
+"""The validator takes what changed within the last minute for something that is under way (--min-age)."""
 
 
 @dataclass(slots=True)
@@ -118,13 +120,11 @@ async def degradation(telling: Telling) -> None:
 
 
 async def inconsistency(telling: Telling) -> None:
-    """Scenario 3: a certificate changes in the bucket, and the nightly validation is due within a minute."""
+    """Scenario 3: a certificate changes in the bucket, and soon the nightly validation is due."""
     world = telling.world
     await telling.calm()
     archive = await damage(telling, slice(1))
-    await world.kube.patch(
-        cluster.POLICY_PATH, {"spec": {"validation": {"schedule": within_a_minute(datetime.now(UTC))}}}
-    )
+    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": tonight(datetime.now(UTC))}}})
     try:
         async with telling.comparing(archive):
             await telling.through(Differs.RESOLVED)
@@ -136,6 +136,7 @@ async def batch_inconsistency(telling: Telling) -> None:
     """Scenario 3: most of a folder changes in the bucket; a person asks for the validation."""
     await telling.calm()
     archive = await damage(telling, slice(20, 27))
+    await age(telling)
     await asking.ask(telling.world.kube, "Validation", by=asking.JANE, reason="a folder cannot be opened")
     async with telling.comparing(archive):
         await telling.through(Differs.RESOLVED)
@@ -147,6 +148,7 @@ async def random_inconsistency(telling: Telling) -> None:
     await telling.calm()
     # of another folder and another size each
     archive = await damage(telling, slice(3, 60, 13))
+    await age(telling)
     await asking.ask(kube, "Validation", by=asking.JANE, reason="a customer's certificate cannot be opened")
     async with telling.comparing(archive):
         await telling.through(Differs.AWS_CASE)
@@ -162,9 +164,18 @@ async def damage(telling: Telling, which: slice) -> list[str]:
     return archive
 
 
-def within_a_minute(now: datetime) -> str:
-    """A cron schedule that fires next at the begin of a minute, more than five seconds away. `now` is UTC, as it is."""
-    at = now + timedelta(minutes=1, seconds=5)
+async def age(telling: Telling) -> None:
+    """Wait until the damage is old enough to count."""
+
+    def counts(facts: Facts) -> bool:
+        return datetime.now(UTC) - facts.deeds[-1].at >= DIFFERENCES_COUNT_AFTER
+
+    await telling.story.wait("the damage is old enough to count", counts, within=2 * DIFFERENCES_COUNT_AFTER)
+
+
+def tonight(now: datetime) -> str:
+    """A cron schedule, in UTC as `now`, that fires when a minute begins and what changes now counts."""
+    at = now + DIFFERENCES_COUNT_AFTER + timedelta(minutes=1)
     return f"{at.minute} {at.hour} * * *"
 
 

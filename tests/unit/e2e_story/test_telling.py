@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cronsim import CronSim
 
-from tests.e2e.story.telling import within_a_minute
+from tests.e2e.story.telling import DIFFERENCES_COUNT_AFTER, tonight
 
 
 @pytest.mark.parametrize("second", range(0, 60, 3))
-def test_the_nightly_validation_is_due_soon_but_not_at_once(second: int) -> None:
+def test_the_nightly_validation_is_due_soon_but_not_before_differences_count(second: int) -> None:
     now = datetime(2026, 11, 23, 23, 59, second, tzinfo=UTC)
-    due = next(CronSim(within_a_minute(now), now))
-    assert timedelta(seconds=5) <= due - now <= timedelta(seconds=65)
+    due = next(CronSim(tonight(now), now))
+    assert DIFFERENCES_COUNT_AFTER <= due - now <= DIFFERENCES_COUNT_AFTER + timedelta(minutes=1)
