@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import yaml
+
 from certstorage.api.policy import GROUP
 from tests.cluster import images, ways
 from tests.e2e.story import cluster
@@ -99,8 +101,15 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
     kubectl("apply", "--kustomize", timing.operator)
     kubectl.ready(cluster.OPERATOR_NAMESPACE, built)
     kubectl("apply", "--filename", timing.policy)
+    kubectl("patch", "--filename", timing.policy, "--type=json", f"--patch={_exactly(timing.policy)}")
     told("everything is up")
     return Place(kubectl.command, way.kubeconfig, way.audit_log, _reached_at(kubectl.node_address()))
+
+
+def _exactly(policy: str) -> str:
+    """The JSON patch that makes a policy's spec what its file says: an interrupted story may have left more in it."""
+    spec = yaml.safe_load((ROOT / policy).read_text())["spec"]
+    return json.dumps([{"op": "replace", "path": "/spec", "value": spec}])
 
 
 def down() -> None:
