@@ -82,7 +82,7 @@ async def test_in_a_sweep_replicas_come_back(kube: Kube, telling: Tell) -> None:
     story = telling(SWEEP)
     await story.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
-    name = await asking.ask(kube, "Sweep", by=asking.JANE)
+    name = await asking.ask(kube, "Sweep", by=asking.JANE, reason="the policy is deleted in the middle")
     await story.through(Swept.ASKED)
     await asking.approve(kube, name, by=asking.LEAD)
     await story.through(Swept.STOPPED)

@@ -38,7 +38,7 @@ async def test_a_validation_is_run_and_a_denied_sweep_is_not(telling: Tell) -> N
     before = await kube.get(cluster.DEPLOYMENT_PATH)
 
     with pytest.raises(KubeError, match="forbidden"):
-        await asking.ask(kube, "Sweep", by="mallory@example.com")
+        await asking.ask(kube, "Sweep", by="mallory@example.com", reason="out of curiosity")
     sweep = await asking.ask(kube, "Sweep", by=asking.JANE, reason="just to be sure")
     waiting = await until(kube, sweep, "Pending", seconds=30)
     assert waiting["reason"] == "SweepAwaitingApproval"
@@ -49,7 +49,7 @@ async def test_a_validation_is_run_and_a_denied_sweep_is_not(telling: Tell) -> N
     denied = await until(kube, sweep, "Denied", seconds=30)
     assert asking.LEAD in denied["approvedBy"]
 
-    validation = await asking.ask(kube, "Validation", by=asking.JANE, sampleRate="20%")
+    validation = await asking.ask(kube, "Validation", by=asking.JANE, reason="a second look", sampleRate="20%")
     ended = await until(kube, validation, "Done", seconds=120)
     assert ended["verdict"] == "Pass"
     assert ended["report"]

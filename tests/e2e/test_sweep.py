@@ -53,7 +53,7 @@ async def test_a_sweep_that_loses_s3_and_its_operator_gives_back_with_reads_loca
     world, kube = story.world, story.world.kube
     await story.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
-    name = await asking.ask(kube, "Sweep", by=asking.JANE)
+    name = await asking.ask(kube, "Sweep", by=asking.JANE, reason="on a day on which everything goes wrong")
     await story.through(Swept.ASKED)
     await asking.approve(kube, name, by=asking.LEAD)
     await story.through(Swept.PODS_GONE)

@@ -11,13 +11,13 @@ JANE, LEAD = "jane@example.com", "lead@example.com"
 """Of `edit` and of `admin` in production: deploy/demo/operator/people.yaml."""
 
 
-async def ask(kube: Kube, kind: str, *, by: str, **spec: object) -> str:
+async def ask(kube: Kube, kind: str, *, by: str, reason: str, **spec: object) -> str:
     """Create a request as somebody. Gives its name. Raises KubeError when it is refused."""
     body = {
         "apiVersion": "storage.deltacrown.io/v1alpha1",
         "kind": "CertStorageRequest",
         "metadata": {"generateName": f"{cluster.POLICY}-{kind.lower()}-", "namespace": cluster.NAMESPACE},
-        "spec": {"policyName": cluster.POLICY, "type": kind, "requestedBy": by, **spec},
+        "spec": {"policyName": cluster.POLICY, "type": kind, "requestedBy": by, "reason": reason, **spec},
     }
     made: Any = await kube.call("POST", cluster.REQUESTS_PATH, body=body, user=by)
     return str(made["metadata"]["name"])
@@ -29,4 +29,4 @@ async def approve(kube: Kube, request: str, *, by: str, decision: str = "Approve
     if not plan:
         raise KubeError(0, f"request {request} has no plan to approve")
     approves = {"requestName": request, "planHash": plan, "decision": decision}
-    return await ask(kube, "Approval", by=by, approves=approves)
+    return await ask(kube, "Approval", by=by, reason="the plan was read", approves=approves)
