@@ -1,0 +1,203 @@
+"""The abstract cluster: one Deployment, its Pods, one policy, Jobs and requests, as plain immutable values.
+
+Time moves in ticks of five minutes; every timer of the runbook is scaled to one or two ticks, so that each is seen on
+both of its sides (`COARSE`, `FINE`). Every step also takes one second, which keeps the order of what happens within a
+tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from certstorage.api.decision import JobWanted, StopJob, TargetPatch
+from certstorage.api.env import EnvVar, FlagState
+from certstorage.api.hold import Hold, load
+from certstorage.api.incidents import IncidentSeen, IncidentWanted
+from certstorage.api.observed import JobSeen
+from certstorage.api.policy import Approval, Mode, Policy, parse
+from certstorage.api.requests import RequestAnswer, RequestSeen, RequestWanted
+from certstorage.api.status import Status
+
+START = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
+TICK = timedelta(minutes=5)
+SECOND = timedelta(seconds=1)
+READ, DUAL, LEVEL = "CERT_S3_READ_PRIMARY", "CERT_S3_DUAL_WRITE", "LOG_LEVEL"
+ME, HELM, ARGO = "certstorage-operator", "helm", "argocd"
+REPLICAS = 3
+ON, OFF = EnvVar.literal("true", HELM), EnvVar.literal("false", HELM)
+
+
+class Timing(NamedTuple):
+    """How long the timers of a world are, and how often a counter is told apart.
+
+    `longest` is the longest timer in ticks: what is older is as old as that. From `retries` failures on the back-off
+    waits its longest.
+    """
+
+    hold_seconds: int
+    backoff_cap: timedelta
+    receipt_max_age: timedelta
+    reassert: timedelta
+    max_attempts: int
+    longest: int
+    retries: int
+    sweep_seconds: int = 600
+    """sweep.maxDurationSeconds, after which replicas are back."""
+    borrowed_seconds: int = 300
+    """degradation.maxDurationSeconds."""
+    job_seconds: int = 300
+    """validation.timeoutSeconds."""
+    sweep_after: int = 10**9
+    """Seconds of an outage after which a sweep is asked for."""
+    told: bool = True
+    """Whether incidents have objects; False is a cluster without that kind."""
+    sweep_holds: bool = False
+    """sweep.onFailure: Hold."""
+
+
+COARSE = Timing(300, TICK, TICK, TICK, 1, 1, 1)
+"""Every timer is one tick: both of its sides, and no order between two of them."""
+FINE = Timing(600, 2 * TICK, 2 * TICK, 2 * TICK, 2, 2, 2)
+"""Timers of one and of two ticks, the back-off doubles once, two attempts before a person is asked."""
+REAL = Timing(600, timedelta(hours=4), timedelta(minutes=30), timedelta(minutes=10), 3, 48, 16, 7200, 3600, 7200)
+"""The runbook's own."""
+
+
+@cache
+def policy(mode: Mode, approval: Approval, uid: int, timing: Timing) -> Policy:
+    """The policy as the API server would return it, with timers of whole ticks."""
+    recovery = {
+        "holdSeconds": timing.hold_seconds,
+        "fallbackCheckSeconds": 300,
+        "maxAttempts": timing.max_attempts,
+        "approval": approval,
+    }
+    return parse(
+        {
+            "metadata": {"namespace": "production", "name": "certificates", "uid": f"policy-{uid}", "generation": 1},
+            "spec": {
+                "targetRef": {"name": "deltacrown"},
+                "storage": {"bucket": "deltacrown-certificates"},
+                "mode": mode,
+                "recovery": recovery,
+                "validation": {"timeoutSeconds": timing.job_seconds},
+                "degradation": {"maxDurationSeconds": timing.borrowed_seconds},
+                "sweep": {
+                    "quarterly": "Never",
+                    "maxDurationSeconds": timing.sweep_seconds,
+                    "afterOutageSeconds": timing.sweep_after,
+                    "onFailure": "Hold" if timing.sweep_holds else "ServeLocal",
+                },
+            },
+        }
+    )
+
+
+@lru_cache(maxsize=4096)
+def hold_of(text: str | None) -> Hold | None:
+    """The annotation as the shell reads it."""
+    return None if text is None else load(text)
+
+
+class Job(NamedTuple):
+    """A Job: what the operator sees of it, the nonce in its Pod template, and whether its PASS is the truth."""
+
+    seen: JobSeen
+    nonce: str
+    honest: bool = False
+    s3_failed_since: bool = False
+    """A pass has seen S3 fail after this Job was made (what invariant 2 is about)."""
+
+
+class Papers(NamedTuple):
+    """What a decision writes of requests and incidents."""
+
+    requests: tuple[RequestWanted, ...] = ()
+    answers: tuple[RequestAnswer, ...] = ()
+    incidents: tuple[IncidentWanted, ...] = ()
+
+
+class Act(NamedTuple):
+    """One call of the shell that changes something."""
+
+    kind: str
+    what: TargetPatch | StopJob | JobWanted | Status | Papers | None = None
+
+
+class Program(NamedTuple):
+    """What an operator that has decided still has to do, and on which versions its preconditions stand."""
+
+    acts: tuple[Act, ...]
+    rv: int
+    policy_rv: int
+    papers_rv: int
+    failed: frozenset[str] = frozenset()
+    """UIDs of the Jobs that were there when this operator saw S3 fail."""
+
+
+class State(NamedTuple):
+    """Everything there is. `uid` is 0 while there is no Deployment, `policy_uid` while there is no policy.
+
+    `taken` is what the operator found under the read flag when it first wrote it: what it owes to the owner.
+    """
+
+    now: datetime = START
+    uid: int = 1
+    rv: int = 1
+    env: Mapping[str, EnvVar] = MappingProxyType({READ: ON, DUAL: ON})
+    replicas: int = REPLICAS
+    hold: str | None = None
+    owns: bool = False
+    generation: int = 1
+    rolled: bool = True
+    stuck: bool = False
+    pods: FlagState = FlagState.TRUE
+    """What the Pods run with that are not of the template yet."""
+    policy_uid: int = 1
+    policy_rv: int = 1
+    mode: Mode = Mode.ENFORCE
+    approval: Approval = Approval.AUTOMATIC
+    deleting: bool = False
+    finalizer: bool = False
+    status: Status = Status()
+    jobs: tuple[Job, ...] = ()
+    requests: tuple[RequestSeen, ...] = ()
+    incidents: tuple[IncidentSeen, ...] = ()
+    papers_rv: int = 1
+    """Counts writes of requests and incidents: each has its own resourceVersion, which this stands for."""
+    terminating: bool = False
+    """Pods of before a scaling to 0 are still there."""
+    programs: tuple[Program, ...] = ()
+    taken: str | None = None
+    level: str | None = None
+    """The log level as others wrote it last: what the operator owes to them."""
+    timing: Timing = COARSE
+    uids: int = 1
+    """How many objects were made: the next one's UID."""
+
+    @property
+    def policy(self) -> Policy:
+        """The stored policy."""
+        return policy(self.mode, self.approval, self.policy_uid, self.timing)
+
+    @property
+    def held(self) -> Hold | None:
+        """The hold, if it is the policy's and about this Deployment."""
+        hold = hold_of(self.hold)
+        ours = (
+            hold is not None and hold.policy_uid == f"policy-{self.policy_uid}" and hold.target_uid == self.target_uid
+        )
+        return hold if ours else None
+
+    @property
+    def target_uid(self) -> str:
+        """The Deployment's UID as text."""
+        return f"deployment-{self.uid}"
+
+    def reads(self) -> FlagState:
+        """The template's read flag."""
+        return self.env[READ].state if READ in self.env else FlagState.ABSENT
