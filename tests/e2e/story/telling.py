@@ -51,9 +51,12 @@ class Telling:
         """Another story of the same time, seen by the same observer."""
         return Telling(self.world, self.observer, Story(plot, self.observer, self.story.terms, self.story.show))
 
-    async def calm(self) -> None:
-        """Wait until nothing is wrong, and level both copies: the story begins."""
+    async def calm(self, *, forgetful: bool = False) -> None:
+        """Wait until nothing is wrong, and level both copies: the story begins; `forgetful` with a new policy."""
         await self.world.faults.mend()
+        if forgetful:
+            await self.story.wait("nothing wrong, nothing held", lambda _: self._is_calm(), within=CALM)
+            await self.world.new_policy()
         await self.story.wait("nothing wrong, nothing held", lambda _: self._is_calm(), within=CALM)
         await self.world.level()
         await self.observer.look()
@@ -112,7 +115,7 @@ class Telling:
 
 async def degradation(telling: Telling) -> None:
     """Scenario 2: of 12 % of the saves S3's answer is lost, until people were told; then all is well again."""
-    await telling.calm()
+    await telling.calm(forgetful=True)
     await telling.world.faults.switch("put:lost=12")
     await telling.through(Degraded.PEOPLE_TOLD)
     await telling.world.faults.mend()
@@ -204,7 +207,7 @@ async def _watched(telling: Telling, fault: str, meanwhile: Callable[[], Awaitab
 async def storm(degraded: Telling, elevated: Telling, full: Telling) -> None:
     """Scenarios 2 and 4 and a full disk at the same time, each to its end; all seen by one observer."""
     world, observer = degraded.world, degraded.observer
-    await degraded.calm()
+    await degraded.calm(forgetful=True)
     await world.faults.switch("put:lost=12,get:failing=20")
     await world.ballast("truncate", "--size=60M")
     observer.did(FILLED)

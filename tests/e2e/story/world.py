@@ -51,6 +51,18 @@ class World:
         target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
         await self.kube.kubectl("exec", *target, "--", *command, cluster.BALLAST)
 
+    async def new_policy(self) -> None:
+        """Delete the policy and create it again, so that nothing is remembered: verbose logging is for once a day.
+
+        Raises:
+            KubeError: the API server does not do it, or the policy does not go.
+        """
+        old = await self.kube.get(cluster.POLICY_PATH)
+        await self.kube.kubectl("delete", "certstoragepolicy", cluster.POLICY, f"--namespace={cluster.NAMESPACE}")
+        kept = {key: old["metadata"][key] for key in ("name", "namespace", "annotations") if key in old["metadata"]}
+        body = {"apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": kept, "spec": old["spec"]}
+        await self.kube.call("POST", cluster.POLICIES_PATH, body=body)
+
     async def level(self) -> None:
         """Remove requests that still wait, certificates of earlier users, and deleted ones that are left in the bucket.
 
