@@ -25,6 +25,9 @@ PERMISSIONS: Mapping[str, str] = {
     "GetObject": "s3:GetObject",
     "DeleteObject": "s3:DeleteObject",
 }
+_CONDITIONAL: Mapping[str, str] = {"ConditionalPut": "PutObject", "ConditionalDelete": "DeleteObject"}
+"""Steps of the probe that need the same permission, and come before; where they are denied the probe ends."""
+
 _FACTS: Mapping[str, tuple[str, str]] = {
     "location": ("BucketRegion", "migrate the bucket to the same region as the application"),
     "lifecycle": ("Lifecycle", "remove or narrow the lifecycle rule: certificates must neither be archived nor expire"),
@@ -42,11 +45,12 @@ def causes(receipt: Receipt) -> tuple[IncidentFinding, ...]:
 
 def _permissions(receipt: Receipt) -> Iterator[IncidentFinding]:
     for step, said in receipt.steps.items():
-        permission = PERMISSIONS.get(step)
+        name = _CONDITIONAL.get(step, step) if said.startswith("AccessDenied") else step
+        permission = PERMISSIONS.get(name)
         if permission is None:
             continue
         mend = "" if said == "ok" else f"check that the application's role has {permission} on the bucket"
-        yield IncidentFinding(step, GOOD if said == "ok" else BAD, said, mend)
+        yield IncidentFinding(name, GOOD if said == "ok" else BAD, said, mend)
 
 
 def _latency(receipt: Receipt) -> Iterator[IncidentFinding]:
