@@ -271,11 +271,14 @@ def target_goes(state: State) -> Iterator[tuple[str, State]]:
             state._replace(uid=0, hold=None, owns=False, rolled=True, stuck=False, rv=state.rv + 1),
         )
         anew = _anew(state)
-        yield "the Deployment is deleted and made anew, unseen", anew._replace(hold=None, env={READ: ON, DUAL: ON})
+        yield (
+            "the Deployment is deleted and made anew, unseen",
+            anew._replace(hold=None, env={READ: ON, DUAL: ON}, level=None),
+        )
         if state.hold is not None:
             yield "the Deployment is restored with our annotation", anew
     else:
-        yield "the Deployment is made anew", _anew(state)._replace(hold=None, env={READ: ON, DUAL: ON})
+        yield "the Deployment is made anew", _anew(state)._replace(hold=None, env={READ: ON, DUAL: ON}, level=None)
 
 
 def _anew(state: State) -> State:

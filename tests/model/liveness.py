@@ -50,6 +50,8 @@ class Path:
     def __post_init__(self) -> None:
         self.begun = self.state.now
         self.told: list[str] = []
+        if not self.state.rolled or self.state.terminating:
+            self.rolled_at = self.state.now + ROLLOUT
 
     def follow(self) -> float:
         """The seconds until reads and replicas are back and nothing is held."""

@@ -89,11 +89,11 @@ WORLDS = (
     World("endings", (*SIMPLE, env.jobs_go_on(*env.ALL_ENDINGS)), BASIC, timing=UNTOLD),
     World(
         "return",
-        (*SIMPLE, env.jobs_go_on("fails"), env.requests_come),
-        (HEALTH, DOWN, CHECKS[0]),
-        (REQUIRED,),
-        FINE._replace(told=False),
+        (*SIMPLE, env.jobs_end("fails")),
+        (HEALTH, DOWN),
+        timing=FINE._replace(told=False),
     ),
+    World("approval", (*SIMPLE, env.requests_come), (HEALTH, DOWN), (REQUIRED,), timing=UNTOLD),
     World("writers", (*SIMPLE, env.others_write, env.dual_write_changes), (HEALTH, DOWN), timing=UNTOLD),
     World(
         "owners", (*SIMPLE, env.people_edit, env.policy_goes, env.target_goes, env.status_is_lost), BASIC, timing=UNTOLD

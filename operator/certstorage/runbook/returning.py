@@ -36,8 +36,10 @@ def returning(context: Context, hold: Hold) -> Wants:
         text = "the way back does not roll out: old Pods go on reading local disk; mend the Deployment"
         ask = Ask(Reason.ROLLOUT_STUCK, text)
         return _on_the_way(context, hold, Step.RETURNING, Finding(Reason.ROLLOUT_STUCK, text), (ask,))
-    if not target.rolled_out or context.seen.pods.s3 < context.seen.pods.total:
-        text = f"reads are from S3 on {context.seen.pods.s3}/{context.seen.pods.total} Pods"
+    if not target.rolled_out or context.seen.pods.local:
+        # a flag that was absent is absent again: such Pods read as the application does by itself
+        pods = context.seen.pods
+        text = f"reads are from S3 on {pods.total - pods.local}/{pods.total} Pods"
         return _on_the_way(context, hold, Step.RETURNING, Finding(Reason.RETURNING, text))
     return _check(context, hold)
 

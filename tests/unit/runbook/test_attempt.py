@@ -125,3 +125,22 @@ def test_a_job_that_runs_past_its_deadline_is_stopped_and_its_attempt_is_over() 
     assert world.hold is not None
     assert (world.hold.last_failure, world.hold.failed_returns) == (Reason.JOB_OVERDUE, 1)
     assert world.read_is(FlagState.FALSE)
+
+
+def test_a_flag_that_was_absent_is_absent_again_and_the_incident_ends() -> None:
+    """Pods without the flag say nothing of S3: that none reads local is what counts."""
+    world = World(signals=outage())
+    del world.env[READ]
+    world.step()
+    world.signals = healthy()
+    world.step(60)
+    world.step(HOLD)
+    world.finish()
+    world.step(15)
+    assert READ not in world.env
+    world.serve(reads=500, fallbacks=0)
+    seen = world.see()
+    pods = replace(seen.pods, s3=0, other=seen.pods.total, local=0)
+    decision = decide(world.policy, replace(seen, pods=pods), world.status, world.now)
+    assert decision.patch is not None
+    assert decision.patch.hold is None
