@@ -68,6 +68,8 @@ class Outage:
         await self.world.faults.mend()
         what = "reads from S3, no outage alert, nothing held"
         await self.story.wait(what, lambda _: self._is_calm(), within=self.deadlines.calm)
+        await self.world.level()
+        await self.observer.look()
         self.observer.begin()
         self.story.begun = True
 
