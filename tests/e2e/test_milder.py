@@ -36,6 +36,8 @@ class Storm:
     full: Telling
     before: Object
     after: Object
+    incidents: Mapping[str, Any]
+    """The status of each incident at the end, by its name."""
     failure: BaseException | None = None
 
     @property
@@ -50,8 +52,10 @@ class Storm:
         assert plot.broken(self.facts) == ()
 
     def incident(self, scenario: str) -> Mapping[str, Any]:
-        """The status of the scenario's incident as it was when it was seen in its last phase."""
-        return latest(self.facts, scenario)
+        """The status of the scenario's incident at the end."""
+        name = next(paper.name for paper in self.facts.incidents if paper.kind == scenario)
+        status: Mapping[str, Any] = self.incidents[name]
+        return status
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -76,7 +80,9 @@ async def storm(place: Place) -> AsyncIterator[Storm]:
             async for text in dump(world.kube):
                 print(text, file=sys.stderr)
         after = await world.kube.get(cluster.DEPLOYMENT_PATH)
-        yield Storm(degraded, elevated, full, before, after, failure)
+        papers = await world.kube.items(cluster.INCIDENTS_PATH)
+        incidents = {one["metadata"]["name"]: one.get("status", {}) for one in papers}
+        yield Storm(degraded, elevated, full, before, after, incidents, failure)
 
 
 @pytest.mark.runbook(
