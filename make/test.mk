@@ -1,8 +1,11 @@
 # What fails soonest comes first; pytest's summary is the end of it.
+SERVERS := $(addprefix tests/component/,api cli demo shell signals validator)
+STORIES := tests/e2e/test_outage.py tests/e2e/test_sweep.py
+
 .PHONY: test
-test: check cluster-build haproxy ## checks, rules, and the parts that are proven against real servers
-	$(BIN)/pytest -x --durations=15 tests/rules tests/component/api tests/component/cli tests/component/demo
+test: check cluster-build haproxy ## checks, rules, every part against real servers, the outage and the sweep on a real cluster
+	$(BIN)/pytest -x --durations=20 tests/rules $(SERVERS) $(STORIES)
 
 .PHONY: test-all
-test-all: check cluster-build haproxy ## everything, the real cluster last; its parts join `make test` as they hold on a quiet machine
-	$(BIN)/pytest -x --durations=15 tests/rules $(if $(wildcard tests/model/test_*.py),tests/model) tests/component tests/e2e
+test-all: check cluster-build haproxy ## the same with all stories, and the tests of the cluster itself
+	$(BIN)/pytest -x --durations=20 tests/rules tests/component tests/e2e
