@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import packages
 from tests.component.validator.faults import Faults
 from tests.component.validator.world import BUCKET, World, pdf
 
@@ -202,8 +202,7 @@ def test_the_runbooks_lines_run_as_they_stand(world: World, tmp_path: Path) -> N
     assert rates == ["0.01", "0.05", "0.10", "0.10 --output artifacts/integrity_sweep.json"]
     said = [shell(world, tmp_path, line) for line in lines if "jq" not in line]
     assert said == [""] * len(rates)
-    if shutil.which("jq") is None:
-        pytest.skip("the lines with jq need it")
+    packages.ensure(["jq"])
     filters = [line for line in lines if "jq" in line]
     none, totals, _ = (shell(world, tmp_path, line) for line in filters)
     assert (none, [json.loads(word) for word in totals.split()]) == ("", ["PASS", 0, 250])
