@@ -20,13 +20,19 @@ OPERATOR_SCALE = f"/apis/apps/v1/namespaces/{cluster.OPERATOR_NAMESPACE}/deploym
 
 @pytest.fixture
 async def kube(world: World) -> AsyncIterator[Kube]:
-    """The cluster; afterwards the policy is there again, and a person has brought reads back."""
+    """The cluster; afterwards a person has brought reads back, the policy is there again, and users begin anew.
+
+    Nothing has uploaded what S3 missed: users who remember it would read old bytes.
+    """
     kube = world.kube
     yield kube
     await world.faults.mend()
-    target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
-    await kube.kubectl("set", "env", *target, f"{READ_PRIMARY}=true")
-    await kube.kubectl("rollout", "status", *target, seconds=120)
+    await deleted(kube, seconds=60)
+    namespace = f"--namespace={cluster.NAMESPACE}"
+    await kube.kubectl("set", "env", namespace, f"deployment/{cluster.DEPLOYMENT}", f"{READ_PRIMARY}=true")
+    await kube.kubectl("rollout", "restart", namespace, "deployment/loadgen")
+    for name in (cluster.DEPLOYMENT, "loadgen"):
+        await kube.kubectl("rollout", "status", namespace, f"deployment/{name}", seconds=120)
     await create(kube)
 
 
