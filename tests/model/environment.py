@@ -16,6 +16,7 @@ from certstorage.api.requests import Answer, Approves, RequestSeen, RequestType
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import Status
 from certstorage.runbook import recovery
+from tests.model.keys import job_role
 from tests.model.shell import INPUTS, policy_gone, rolling
 from tests.model.state import ARGO, DUAL, LEVEL, OFF, ON, READ, REPLICAS, SECOND, TICK, Job, State, hold_of
 
@@ -185,9 +186,9 @@ def dual_write_changes(state: State) -> Iterator[tuple[str, State]]:
 def sweep_asked(state: State) -> Iterator[tuple[str, State]]:
     """A person asks for a sweep, and approves its plan or denies it."""
     sweeps = [one for one in state.requests if one.kind is RequestType.SWEEP]
-    if not sweeps and state.uid:
+    if not state.asks and state.uid:
         request = RequestSeen(f"s{state.uids}", f"request-{state.uids}", RequestType.SWEEP, state.now)
-        yield "a person asks for a sweep", _asked(state, request)
+        yield "a person asks for a sweep", _asked(state, request)._replace(asks=1)
     answered = any(one.kind is RequestType.APPROVAL for one in state.requests)
     for one in sweeps:
         if one.status.plan_hash and not answered and one.status.started_at is None:
@@ -299,7 +300,10 @@ def tidy(state: State) -> State:
         return state
     hold = hold_of(state.hold) if state.uid else None
     if state.jobs:
-        kept = tuple(job for job in state.jobs if _looked_at(state, hold, job))
+        newest = {job_role(None, job.seen.name): job for job in state.jobs}
+        kept = tuple(
+            job for job in state.jobs if _looked_at(state, hold, job, newest[job_role(None, job.seen.name)] is job)
+        )
         if len(kept) < len(state.jobs):
             state = state._replace(jobs=kept)
     if state.requests:
@@ -314,7 +318,7 @@ def tidy(state: State) -> State:
     return state
 
 
-def _looked_at(state: State, hold: Hold | None, job: Job) -> bool:
+def _looked_at(state: State, hold: Hold | None, job: Job, newest: bool) -> bool:
     """Whether a Job may still matter: of the open attempt or the next, or of a scenario or request that is open."""
     name = job.seen.name
     if hold is not None:
@@ -329,7 +333,10 @@ def _looked_at(state: State, hold: Hold | None, job: Job) -> bool:
         return True
     if any(one.status.job_name == name for one in state.requests):
         return True
-    return job.seen.phase is JobPhase.RUNNING or state.now - (job.seen.finished_at or state.now) < TICK
+    if newest and state.now - (job.seen.finished_at or job.seen.created_at) < TICK:
+        return True
+    open_ones = (one.name for one in state.incidents if one.status is not None and one.status.phase not in OVER)
+    return any(name.startswith(incident) for incident in open_ones)
 
 
 def _kept(newest: dict[Scenario, IncidentSeen], status: IncidentStatus, incident: IncidentSeen) -> bool:

@@ -215,7 +215,7 @@ def incident_reaches_people(step: Step) -> str:
         if before is None or before.reads is ReadsPhase.NONE or before.incident == after.incident:
             return ""
         return f"incident {before.incident} becomes {after.incident}"
-    if told:
+    if told and not step.before.deleting:  # a policy that goes says so once more
         return "an incident is told and nothing is held"
     if before is None or before.reads is ReadsPhase.NONE or step.before.deleting:
         return ""

@@ -14,7 +14,7 @@ from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.incidents import OVER, IncidentSeen
 from certstorage.api.observed import JobPhase
 from certstorage.api.receipt import Receipt
-from certstorage.api.requests import RequestSeen
+from certstorage.api.requests import RequestPhase, RequestSeen, RequestType
 from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.api.status import Operation, Status
 from certstorage.runbook import recovery
@@ -151,8 +151,9 @@ def request_key(state: State, asked_since: datetime | None, request: RequestSeen
     return (
         request.kind,
         request.trigger,
-        status.phase,
-        asked_since is not None and request.created_at >= asked_since,
+        status.phase is RequestPhase.RUNNING,
+        bool(status.plan_hash),
+        request.kind is RequestType.RETURN and asked_since is not None and request.created_at >= asked_since,
         status.started_at is not None,
         bool(status.job_uid),
         bool(status.approved_by),
@@ -242,6 +243,7 @@ def key(state: State) -> Key:
         tuple(request_key(state, asked_since, request) for request in state.requests),
         tuple(incident_key(state, hold, one) for one in state.incidents),
         state.terminating,
+        state.asks,
         tuple(program_key(state, hold, program) for program in state.programs),
         state.taken,
     )

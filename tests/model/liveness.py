@@ -113,8 +113,10 @@ class Path:
         elif asked & PERSON_TURNS_ON and state.reads() is FlagState.FALSE:
             self._to("a person turns reads on", self._turned_on())
         elif asked & LONGER_WAIT and not self._requested():
-            request = RequestSeen("r", f"request-{state.uids}", RequestType.RETURN, state.now)
-            self._to("a person requests the return", state._replace(requests=(request,), uids=state.uids + 1))
+            request = RequestSeen(f"r{state.uids}", f"request-{state.uids}", RequestType.RETURN, state.now)
+            self._to(
+                "a person requests the return", state._replace(requests=(*state.requests, request), uids=state.uids + 1)
+            )
         else:
             return False
         return True
@@ -122,7 +124,11 @@ class Path:
     def _requested(self) -> bool:
         hold = hold_of(self.state.hold)
         since = None if hold is None else hold.failed_at or hold.since
-        return since is not None and any(request.created_at >= since for request in self.state.requests)
+        now = self.state.now
+        return since is not None and any(
+            one.kind is RequestType.RETURN and one.open and one.created_at >= since and now < one.expires_at
+            for one in self.state.requests
+        )
 
     def _turned_on(self) -> State:
         state = self.state

@@ -173,6 +173,8 @@ class State(NamedTuple):
     """Pods of before a scaling to 0 are still there."""
     programs: tuple[Program, ...] = ()
     taken: str | None = None
+    asks: int = 0
+    """Sweeps that people have asked for: one a history."""
     level: str | None = None
     """The log level as others wrote it last: what the operator owes to them."""
     timing: Timing = COARSE

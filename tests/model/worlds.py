@@ -10,7 +10,7 @@ from certstorage.api.signals import Signal, SignalName, SignalSet, Verdict
 from tests.model import environment as env
 from tests.model.explore import World
 from tests.model.shell import Given
-from tests.model.state import COARSE, DUAL, FINE, HELM, LEVEL, OFF, ON, READ, State
+from tests.model.state import COARSE, DUAL, HELM, LEVEL, OFF, ON, READ, State
 
 
 def signals(trusted: bool = True, **verdicts: Verdict) -> SignalSet:
@@ -67,8 +67,9 @@ PREFLIGHT = tuple(
     )
 )
 BASIC = (HEALTH, DOWN, STILL_DOWN, UNKNOWN)
-CORE = (env.time_passes, env.pods_roll)
 SIMPLE = (env.time_passes, env.rollouts_complete, env.jobs_pass)
+OWNERS = (env.people_edit, env.policy_goes, env.target_goes)
+SWEEP = (*SIMPLE, env.sweep_asked, env.pods_go)
 REQUIRED = State(approval=Approval.REQUIRED)
 OTHER_WORDS = State(env={READ: EnvVar.literal("True", HELM), DUAL: ON})
 NO_FLAG = State(env={DUAL: ON})
@@ -87,39 +88,26 @@ WORLDS = (
     # the outage
     World("verdicts", (*SIMPLE, env.pods_roll), (*BASIC, *CHECKS, *VERDICTS, *OBSTACLES), timing=UNTOLD),
     World("endings", (*SIMPLE, env.jobs_go_on(*env.ALL_ENDINGS)), BASIC, timing=UNTOLD),
-    World(
-        "return",
-        (*SIMPLE, env.jobs_end("fails")),
-        (HEALTH, DOWN),
-        timing=FINE._replace(told=False),
-    ),
+    World("return", (*SIMPLE, env.jobs_end("fails")), (HEALTH, DOWN, CHECKS[0]), timing=UNTOLD),
     World("approval", (*SIMPLE, env.requests_come), (HEALTH, DOWN), (REQUIRED,), timing=UNTOLD),
-    World("writers", (*SIMPLE, env.others_write, env.dual_write_changes), (HEALTH, DOWN), timing=UNTOLD),
-    World(
-        "owners", (*SIMPLE, env.people_edit, env.policy_goes, env.target_goes, env.status_is_lost), BASIC, timing=UNTOLD
-    ),
+    World("writers", (*SIMPLE, env.others_write), (HEALTH, DOWN), timing=UNTOLD),
+    World("owners", (*SIMPLE, *OWNERS, env.status_is_lost), BASIC, timing=UNTOLD),
     World("values", SIMPLE, (HEALTH, DOWN), VALUES, timing=UNTOLD),
     World("values and writers", (*SIMPLE, env.argocd_reverts), (HEALTH, DOWN), (OTHER_WORDS,), timing=UNTOLD),
     World("foreign Job", (*SIMPLE, env.foreign_job), (HEALTH, DOWN), timing=UNTOLD),
     World("preflight", SIMPLE, (HEALTH, DOWN, *PREFLIGHT), PREFLIGHT_STARTS, timing=UNTOLD),
     World("incidents", (*SIMPLE, env.status_is_lost), BASIC),
     World("one slow", SIMPLE, (HEALTH, DOWN, UNKNOWN), timing=UNTOLD, slow=1),
-    World("slow among writers", (*SIMPLE, env.argocd_reverts), (HEALTH, DOWN), timing=UNTOLD, slow=1),
-    World("two slow", SIMPLE, (HEALTH, DOWN), timing=UNTOLD, slow=2),
+    World("two slow", SIMPLE, (HEALTH, DOWN), timing=UNTOLD, slow=2, weight=9),
     # the sweep
-    World("sweep", (*SIMPLE, env.jobs_go_on("fails"), env.sweep_asked, env.pods_go), (HEALTH, UNKNOWN)),
-    World("sweep and outage", (*SIMPLE, env.sweep_asked, env.pods_go), (HEALTH, DOWN)),
-    World("sweep and others", (*SIMPLE, env.sweep_asked, env.pods_go, env.replicas_set), (HEALTH,)),
-    World("sweep and owners", (*SIMPLE, env.sweep_asked, env.pods_go, env.policy_goes), (HEALTH,)),
-    World(
-        "sweep held",
-        (*SIMPLE, env.jobs_go_on("fails"), env.sweep_asked, env.pods_go, env.requests_come),
-        (HEALTH,),
-        timing=COARSE._replace(sweep_holds=True),
-    ),
+    World("sweep", SWEEP, (HEALTH,)),
+    World("sweep failing", (*SWEEP, env.jobs_end("fails")), (HEALTH,)),
+    World("sweep and outage", SWEEP, (HEALTH, DOWN), weight=5),
+    World("sweep and unknown", SWEEP, (HEALTH, UNKNOWN)),
+    World("sweep and others", (*SWEEP, env.replicas_set), (HEALTH,)),
+    World("sweep and owners", (*SWEEP, env.policy_goes), (HEALTH,)),
+    World("sweep held", (*SWEEP, env.jobs_end("fails")), (HEALTH,), timing=COARSE._replace(sweep_holds=True)),
     # the milder scenarios
-    World("degradation", SIMPLE, (HEALTH, DEGRADED), (LEVELLED,)),
-    World("degradation and outage", SIMPLE, (DOWN, DEGRADED), (LEVELLED,)),
     World("degradation and writers", (*SIMPLE, env.level_written), (DEGRADED,), (LEVELLED,)),
     World("degradation and owners", (*SIMPLE, env.policy_goes), (DEGRADED,), (LEVELLED,)),
     World("read fallback", SIMPLE, (HEALTH, MILD[0])),
