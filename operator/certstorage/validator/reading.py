@@ -67,6 +67,9 @@ def grown(
         more = (key for key in rest() if before < distance(key) <= reach)
         context.progress.phase("sample", None)
         settle(more, context, plan.care, found.rest)
+        if reach >= 1.0:
+            # every key that is left was looked at; one that went since it was counted is not missing from the sample
+            found.rest.keys = found.rest.checked + found.rest.gone + len(found.rest.in_flight)
 
 
 def _read(sample: list[Chosen], context: Context, plan: Reading, found: Found, marks: Marks) -> None:

@@ -11,6 +11,7 @@ import pytest
 from certstorage.validator.facts import Cause, Outcome
 from certstorage.validator.guards import Limits
 from certstorage.validator.pattern import Kind
+from certstorage.validator.sampling import Window
 from certstorage.validator.store import Fault, StoreError
 from tests.unit.validator.fakes import OWN, PREFIX, Copies, pdf
 from tests.unit.validator.runs import check
@@ -120,6 +121,23 @@ def test_a_small_tree_is_not_passed_on_one_object(copies: Copies) -> None:
     damage(copies, keys[50])
     ran = check(copies, rate=0.01)
     assert (ran.verdict.status, ran.report["total_sampled"]) == ("FAIL", 100)
+
+
+def test_what_is_deleted_before_the_sample_grows_is_not_missing_from_it(copies: Copies) -> None:
+    keys = fill(copies, 160)
+    last = max(keys, key=Window(0.01).distances())
+    lists = 0
+
+    def delete_before_the_second_census(verb: str, key: str) -> None:
+        nonlocal lists
+        lists += verb == "list"
+        if lists == 2 and last in copies.store.objects:
+            copies.delete_locally(last.removeprefix(PREFIX))
+            del copies.store.objects[last]
+
+    copies.store.before = delete_before_the_second_census
+    ran = check(copies, rate=0.01, least=50)
+    assert (ran.verdict.status, ran.found.rest.checked, ran.found.judged) == ("PASS", 159, 159)
 
 
 def test_a_sample_that_decides_nothing_grows(copies: Copies) -> None:
