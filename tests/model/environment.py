@@ -304,7 +304,9 @@ def tidy(state: State) -> State:
         kept = tuple(
             job for job in state.jobs if _looked_at(state, hold, job, newest[job_role(None, job.seen.name)] is job)
         )
-        if len(kept) < len(state.jobs):
+        if len(kept) > 1:
+            kept = tuple(sorted(kept, key=lambda job: (job_role(None, job.seen.name), job.seen.created_at)))
+        if kept != state.jobs:
             state = state._replace(jobs=kept)
     if state.requests:
         requests = tuple(one for one in state.requests if one.open)
@@ -335,6 +337,11 @@ def _looked_at(state: State, hold: Hold | None, job: Job, newest: bool) -> bool:
         return True
     if newest and state.now - (job.seen.finished_at or job.seen.created_at) < TICK:
         return True
+    last = state.status.last_validation
+    if last is not None and last.job_uid == job.seen.uid:
+        return True
+    if job.seen.phase is not JobPhase.RUNNING and not newest:
+        return False
     open_ones = (one.name for one in state.incidents if one.status is not None and one.status.phase not in OVER)
     return any(name.startswith(incident) for incident in open_ones)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from certstorage.api.decision import JobWanted, StopJob, TargetPatch
+from certstorage.api.decision import JobKind, JobWanted, StopJob, TargetPatch
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.incidents import OVER, IncidentSeen
 from certstorage.api.observed import JobPhase
@@ -70,7 +70,7 @@ def share_key(state: State, hold: Hold) -> Key:
         ),
         sweep and (sweep.failure, any(one.uid == sweep.request_uid for one in state.requests)),
         hold.replicas,
-        hold.restore_by and -age(hold.restore_by, state.now, 9),
+        hold.restore_by and max(age(hold.restore_by, state.now, 9), -1),
     )
 
 
@@ -85,7 +85,7 @@ def job_key(state: State, hold: Hold | None, job: Job) -> Key:
         seen.ours,
         seen.phase,
         age(state.now, seen.created_at, state.timing.longest) if seen.phase is JobPhase.RUNNING else 0,
-        None if seen.receipt is None else receipt_key(state, hold, seen.receipt),
+        None if seen.receipt is None else receipt_key(state, seen.kind, seen.receipt),
         seen.stuck,
         job.honest,
         job.s3_failed_since,
@@ -101,7 +101,7 @@ def job_role(hold: Hold | None, name: str) -> str:
     return "-".join(part for part in parts if not (part.isdecimal() or (part[:1] == "r" and part[1:].isdecimal())))
 
 
-def receipt_key(state: State, hold: Hold | None, receipt: Receipt) -> Key:
+def receipt_key(state: State, kind: str, receipt: Receipt) -> Key:
     """A receipt by everything that is judged."""
     return (
         receipt.nonce == "forged",
@@ -112,7 +112,7 @@ def receipt_key(state: State, hold: Hold | None, receipt: Receipt) -> Key:
         receipt.mismatch,
         receipt.sampled,
         receipt.population,
-        age(state.now, receipt.finished_at, state.timing.longest),
+        age(state.now, receipt.finished_at, state.timing.longest) if kind == JobKind.RECOVERY else 0,
     )
 
 

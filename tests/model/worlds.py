@@ -69,7 +69,8 @@ PREFLIGHT = tuple(
 BASIC = (HEALTH, DOWN, STILL_DOWN, UNKNOWN)
 SIMPLE = (env.time_passes, env.rollouts_complete, env.jobs_pass)
 OWNERS = (env.people_edit, env.policy_goes, env.target_goes)
-SWEEP = (*SIMPLE, env.sweep_asked, env.pods_go)
+FAILING = (env.time_passes, env.rollouts_complete, env.sweep_asked, env.pods_go)
+SWEEP = (*FAILING, env.jobs_pass)
 REQUIRED = State(approval=Approval.REQUIRED)
 OTHER_WORDS = State(env={READ: EnvVar.literal("True", HELM), DUAL: ON})
 NO_FLAG = State(env={DUAL: ON})
@@ -98,15 +99,14 @@ WORLDS = (
     World("preflight", SIMPLE, (HEALTH, DOWN, *PREFLIGHT), PREFLIGHT_STARTS, timing=UNTOLD),
     World("incidents", (*SIMPLE, env.status_is_lost), BASIC),
     World("one slow", SIMPLE, (HEALTH, DOWN, UNKNOWN), timing=UNTOLD, slow=1),
-    World("two slow", SIMPLE, (HEALTH, DOWN), timing=UNTOLD, slow=2, weight=9),
+    World("two slow", SIMPLE, (HEALTH, DOWN), timing=UNTOLD, slow=2, weight=8),
     # the sweep
     World("sweep", SWEEP, (HEALTH,)),
-    World("sweep failing", (*SWEEP, env.jobs_end("fails")), (HEALTH,)),
-    World("sweep and outage", SWEEP, (HEALTH, DOWN), weight=5),
+    World("sweep failing", (*FAILING, env.jobs_end("fails", "is inconclusive")), (HEALTH,)),
+    World("sweep and outage", SWEEP, (HEALTH, DOWN), weight=9),
     World("sweep and unknown", SWEEP, (HEALTH, UNKNOWN)),
-    World("sweep and others", (*SWEEP, env.replicas_set), (HEALTH,)),
-    World("sweep and owners", (*SWEEP, env.policy_goes), (HEALTH,)),
-    World("sweep held", (*SWEEP, env.jobs_end("fails")), (HEALTH,), timing=COARSE._replace(sweep_holds=True)),
+    World("sweep and others", (*SWEEP, env.replicas_set), (HEALTH,), weight=6),
+    World("sweep and owners", (*SWEEP, env.policy_goes), (HEALTH,), weight=6),
     # the milder scenarios
     World("degradation and writers", (*SIMPLE, env.level_written), (DEGRADED,), (LEVELLED,)),
     World("degradation and owners", (*SIMPLE, env.policy_goes), (DEGRADED,), (LEVELLED,)),
@@ -114,7 +114,6 @@ WORLDS = (
     World("deletes", SIMPLE, (HEALTH, MILD[1])),
     World("writes", SIMPLE, (HEALTH, MILD[2])),
     World("disk", SIMPLE, (HEALTH, MILD[3])),
-    World("inconsistency", (*SIMPLE, env.jobs_end("fails on one object")), (NIGHT,)),
-    World("random mismatches", (*SIMPLE, env.jobs_end("fails at random")), (NIGHT,)),
+    World("inconsistency", (*SIMPLE, env.jobs_end("fails on one object")), (NIGHT,), weight=7),
 )
 BY_NAME = {world.name: world for world in WORLDS}
