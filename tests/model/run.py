@@ -23,7 +23,7 @@ from tests.model.worlds import BY_NAME, HEALTH, WORLDS
 ARTIFACT = Path(__file__).parents[2] / "artifacts" / "model.json"
 CORES = 2
 LIVENESS_BOUND_SECONDS = 30_000
-"""What is promised: two of the longest back-offs, of four hours each, with the attempts after them. One may run already;
+"""What is promised: two of the longest back-offs, of four hours each, with the attempts after them. One may be running;
 the other follows where somebody has made a Job under the next attempt's name."""
 SHOWN = 3
 """Violations kept of each invariant and world."""
