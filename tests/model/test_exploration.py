@@ -54,8 +54,8 @@ NOT_REACHED = frozenset(
         Reason.WAITS_ITS_TURN,
     }
 )
-"""What the explored worlds do not lead to: said by the shell, about what the abstract cluster has not, or only in worlds
-that are not explored to the end (`worlds.LONG`)."""
+"""What the explored worlds do not lead to: said by the shell, about what the abstract cluster has not, or only in
+worlds that are not explored to the end (`worlds.LONG`)."""
 
 
 @pytest.fixture(scope="module")
