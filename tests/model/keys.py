@@ -108,6 +108,7 @@ def receipt_key(state: State, kind: str, receipt: Receipt) -> Key:
         receipt.inputs_hash,
         receipt.verdict,
         receipt.probe,
+        receipt.pattern,
         receipt.at_risk_open,
         receipt.mismatch,
         receipt.sampled,
