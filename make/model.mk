@@ -16,5 +16,5 @@ bench-core: venv ## microseconds of one decision: artifacts/bench/core.json
 	$(BIN)/python -m bench.core
 
 .PHONY: states
-states: venv ## write docs/states.md, the scenarios as the exploration finds them, from artifacts/model.json
+states: venv ## write docs/explored.md, the scenarios as the exploration finds them, from artifacts/model.json
 	$(BIN)/python -m tests.model.diagram

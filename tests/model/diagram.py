@@ -1,4 +1,4 @@
-"""docs/states.md: each scenario's steps and the transitions between them, as the exploration found them."""
+"""docs/explored.md: each scenario's steps and the transitions between them, as the exploration found them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from certstorage.api.scenarios import Scenario
 from tests.model.explore import NOTHING
 from tests.model.run import ARTIFACT
 
-PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explored.md"
 
-HEAD = """# States
+HEAD = """# States that are reached
 
 Written by `make states` from what the exploration of the core found (`make test-model`): every step of every scenario
 that is reachable, and every transition between two passes. A test compares this page with the next exploration. A
