@@ -8,6 +8,7 @@ import hashlib
 import random
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Faults:
     methods: frozenset[str] = frozenset({"GET", "HEAD", "PUT", "DELETE", "POST"})
     keys: str = ""
     """Only requests whose target contains this."""
+    first: int = 0
+    """Only the first so many requests of each object, whichever way they come; 0 for all."""
     status: int = 0
     code: str = "SlowDown"
     retry_after: int | None = None
@@ -36,11 +39,16 @@ class Faults:
     other_etags: bool = False
     """ETags that are no MD5 of the object, as under SSE-KMS."""
     hits: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
     dice: random.Random = field(default_factory=lambda: random.Random(1))
 
     def strikes(self, method: str, target: str) -> bool:
         """Whether this request is one of those."""
         struck = method in self.methods and self.keys in target and self.dice.random() < self.share
+        if struck and self.first:
+            path = target.partition("?")[0]
+            self.seen[path] += 1
+            struck = self.seen[path] <= self.first
         self.hits += struck
         return struck
 
