@@ -10,7 +10,7 @@ from enum import StrEnum
 from certstorage.api.alerts import Alert
 from certstorage.api.hold import Hold
 from certstorage.api.incidents import IncidentWanted
-from certstorage.api.requests import RequestAnswer, RequestWanted
+from certstorage.api.requests import Expected, RequestAnswer, RequestWanted
 from certstorage.api.status import Status
 
 
@@ -18,8 +18,8 @@ class JobKind(StrEnum):
     """What a validator Job is for; also the value of its `storage.deltacrown.io/kind` label.
 
     Which program each runs, with which of the options below: Recovery `recover` (since, probes, sample, shards),
-    Validation and Sweep `check` (sample, repair, shards), Repair `repair --apply` (source, under, keys, repair),
-    Findings `probe`.
+    Validation and Sweep `check` (since, sample, repair, shards), or `recover` where it mends, Repair `repair --apply`
+    (source, under, keys, repair), Findings `probe`.
     """
 
     RECOVERY = "Recovery"
@@ -43,10 +43,12 @@ class RepairMode(StrEnum):
 class JobWanted:
     """One validator Job that must exist: create, or adopt the one of this name and nonce. Rates are ratios, times UTC.
 
-    `since` is where the at-risk time begins. `probes` canary rounds, `probe_interval_seconds` apart, come first: more
-    than one when no traffic proves recovery. `source` is the report from which is repaired, `under` limits that to keys
-    that begin so, `keys` to these. `incident` and `request` are empty where there is none. The report is kept in the
-    bucket, under the validator's own prefix; its place is in the receipt.
+    `since` is where the at-risk time begins; with `mends` what S3 missed since then is uploaded, and what is stale
+    resolved, before anything is judged, as after an outage. `probes` canary rounds, `probe_interval_seconds` apart,
+    come first: more than one when no traffic proves recovery. `expected` is what a person says is no reason to stop a
+    recovery. `source` is the report from which is repaired, `under` limits that to keys that begin so, `keys` to these.
+    `incident` and `request` are empty where there is none. The report is kept in the bucket, under the validator's own
+    prefix; its place is in the receipt.
     """
 
     kind: JobKind
@@ -56,6 +58,7 @@ class JobWanted:
     nonce: str
     inputs_hash: str
     since: datetime | None = None
+    mends: bool = False
     sample_rate: float = 0.01
     min_sample: int = 2000
     max_mismatch: float = 0.005
@@ -66,6 +69,7 @@ class JobWanted:
     source: str = ""
     under: str = ""
     keys: tuple[str, ...] = ()
+    expected: tuple[Expected, ...] = ()
     shards: int = 1
     request: str = ""
 

@@ -63,6 +63,13 @@ class Fields:
         except ValueError as error:
             raise self._bad(key, "one of " + ", ".join(kind)) from error
 
+    def choices(self, key: str, kind: type[E]) -> tuple[E, ...]:
+        """A list of members of an enumeration; absent reads as empty."""
+        try:
+            return tuple(kind(word) for word in self.words(key))
+        except ValueError as error:
+            raise self._bad(key, "a list of " + ", ".join(kind)) from error
+
     def time(self, key: str) -> datetime | None:
         """An RFC 3339 time in UTC, or None where the field is absent."""
         value = self.raw.get(key)

@@ -45,6 +45,15 @@ class Answer(StrEnum):
     DENY = "Deny"
 
 
+class Expected(StrEnum):
+    """What a person knows to be right, of which a recovery would think that the wrong disk or bucket is there."""
+
+    DELETIONS = "Deletions"
+    """Many certificates were deleted: what S3 has of them is put away."""
+    BACKLOG = "Backlog"
+    """Most certificates are not in S3 yet: they are uploaded."""
+
+
 class RequestPhase(StrEnum):
     """What became of a request. `NEW` is one that the operator has not looked at."""
 
@@ -111,6 +120,7 @@ class RequestSeen:
     ttl_seconds: int = DEFAULT_TTL_SECONDS
     sample_rate: float | None = None
     keys: tuple[str, ...] = ()
+    expected: tuple[Expected, ...] = ()
     approves: Approves | None = None
     status: RequestStatus = RequestStatus()
 
@@ -167,6 +177,7 @@ def read_request(body: Mapping[str, object]) -> RequestSeen | None:
         ttl_seconds=spec.number("ttlSeconds", DEFAULT_TTL_SECONDS),
         sample_rate=spec.ratio("sampleRate") if spec.has("sampleRate") else None,
         keys=spec.words("keys"),
+        expected=spec.choices("expected", Expected),
         approves=_approves(spec.table("approves")) if spec.has("approves") else None,
         status=_status(whole.table("status")),
     )

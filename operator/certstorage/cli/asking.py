@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,13 +42,17 @@ _NEXT = {
 }
 
 
-def request_body(policy: Policy, wanted: Wanted, *, by: str, reason: str, sample_rate: str) -> Json:
+def request_body(
+    policy: Policy, wanted: Wanted, *, by: str, reason: str, sample_rate: str = "", expected: Sequence[str] = ()
+) -> Json:
     """A CertStorageRequest to create; the API server completes its name."""
     spec: Json = {"policyName": policy.name, "type": wanted.value, "reason": reason or _reason("asked for", by)}
     if by:
         spec["requestedBy"] = by
     if sample_rate:
         spec["sampleRate"] = sample_rate
+    if expected:
+        spec["expected"] = list(expected)
     return _body(policy.namespace, f"{policy.name}-{wanted.lower()}-", spec)
 
 

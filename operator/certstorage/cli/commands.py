@@ -137,12 +137,19 @@ def show_history(session: Session, name: str) -> ExitCode:
 
 
 def file_request(
-    session: Session, name: str, wanted: Wanted, *, reason: str, sample_rate: str = "", wait: bool = False
+    session: Session,
+    name: str,
+    wanted: Wanted,
+    *,
+    reason: str,
+    sample_rate: str = "",
+    expected: tuple[str, ...] = (),
+    wait: bool = False,
 ) -> ExitCode:
     """`request`: create a CertStorageRequest, say what happens next, and wait for its end where that is asked."""
     found = find_policy(session.kube, session.namespace, name, session.commands)
     by = session.kube.whoami()
-    body = asking.request_body(found, wanted, by=by, reason=reason, sample_rate=sample_rate)
+    body = asking.request_body(found, wanted, by=by, reason=reason, sample_rate=sample_rate, expected=expected)
     made = request(session.kube.create(REQUESTS, found.namespace, body))
     session.say(asking.filed(found, wanted, made.name, session.commands))
     return _wait(session, made) if wait else ExitCode.READY

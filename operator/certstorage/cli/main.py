@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from certstorage import __version__
+from certstorage.api.requests import Expected
 from certstorage.cli import commands
 from certstorage.cli.asking import Wanted
 from certstorage.cli.commands import Session
@@ -44,6 +45,10 @@ Kubeconfig = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why, for those who read the incident later.")]
 SampleRate = Annotated[str, typer.Option(help="Share of the objects to compare, such as 10%; else as the policy says.")]
+Expect = Annotated[
+    list[Expected] | None,
+    typer.Option(case_sensitive=False, help="What is right although it looks like a wrong disk or bucket."),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end; 0 when it passed, 1 when not.")]
 
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?%")
@@ -186,6 +191,7 @@ def request_return(
     name: Name,
     *,
     reason: Reason = "",
+    expect: Expect = None,
     wait: Wait = False,
     namespace: Namespace = "",
     context: Context = "",
@@ -193,7 +199,8 @@ def request_return(
 ) -> None:
     """Let the way back to S3 begin. It needs proof all the same."""
     session = _session(ctx, kubeconfig, context, namespace)
-    _end(commands.file_request(session, name, Wanted.RETURN, reason=reason, wait=wait))
+    said = tuple(dict.fromkeys(one.value for one in expect or ()))
+    _end(commands.file_request(session, name, Wanted.RETURN, reason=reason, expected=said, wait=wait))
 
 
 @app.command()

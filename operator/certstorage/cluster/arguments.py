@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from certstorage.api.decision import JobKind, JobWanted, RepairMode
 from certstorage.api.reading import rfc3339
+from certstorage.api.requests import Expected
 
 INDEX = "JOB_COMPLETION_INDEX"
 """The variable in which an Indexed Job tells each Pod its number; the kubelet puts it into the arguments."""
+
+MOST_OBJECTS = 1_000_000_000
+"""More than a bucket's prefix holds: any number of objects may be put away."""
 
 
 def arguments(wanted: JobWanted, shards: int) -> list[str]:
     """What the program is given. The report goes to the bucket, so that it outlives the Pod."""
     match wanted.kind:
-        case JobKind.RECOVERY:
-            said = ["recover", *_since(wanted), *_probes(wanted), *_sample(wanted), *_shard(shards)]
+        case JobKind.RECOVERY | JobKind.VALIDATION if wanted.kind is JobKind.RECOVERY or wanted.mends:
+            said = ["recover", *_since(wanted), *_probes(wanted), *_sample(wanted), *_expected(wanted), *_shard(shards)]
         case JobKind.VALIDATION | JobKind.SWEEP:
             repair = ["--repair", wanted.repair.value]
             said = ["check", *_since(wanted), *_sample(wanted), *repair, *_shard(shards)]
@@ -41,6 +45,13 @@ def _sample(wanted: JobWanted) -> list[str]:
         "--max-mismatch",
         f"{wanted.max_mismatch:g}",
     ]
+
+
+def _expected(wanted: JobWanted) -> list[str]:
+    """What would stop the run as the trace of a wrong disk or bucket, and does not, since a person knows better."""
+    deletions = ["--max-extra-share", "1", "--max-quarantine", str(MOST_OBJECTS)]
+    said = {Expected.DELETIONS: deletions, Expected.BACKLOG: ["--max-missing-share", "1"]}
+    return [word for one in sorted(set(wanted.expected)) for word in said[one]]
 
 
 def _shard(shards: int) -> list[str]:

@@ -90,6 +90,8 @@ def close(context: Context, hold: Hold, failure: Finding, job: JobSeen | None) -
         failed_at=context.now,
     )
     text = f"attempt {hold.attempt} did not pass: {failure.message}"
+    if recovery.expected_of(failure.reason) is not None:
+        text += f"; if a person knows that this is right: {gates.request_command(context, failure.reason)}"
     finding = Finding(Reason.BACKING_OFF, text, until=recovery.retry_at(context.policy, closed))
     wants = waiting(context, closed, Step.BACKING_OFF, finding, recovered=recovered_since(context))
     event = EventWanted(EventType.WARNING, failure.reason.value, text)
@@ -103,7 +105,8 @@ def _not_now(context: Context) -> str:
 
 
 def _with_job(context: Context, hold: Hold, since: datetime | None) -> Wants:
-    job = recovery.recovery_job(context.policy, context.seen, hold)
+    wanted = recovery.recovery_job(context.policy, context.seen, hold)
+    job = replace(wanted, expected=gates.expected(context, hold))
     text = f"attempt {hold.attempt}: Job {job.name} probes S3, uploads what it missed, and compares it with local disk"
     wants = waiting(context, hold, Step.VALIDATING, Finding(Reason.VALIDATING, text), recovered=since)
     return replace(wants, jobs=(job,))

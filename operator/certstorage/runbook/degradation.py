@@ -16,7 +16,7 @@ from certstorage.api.alerts import Severity
 from certstorage.api.decision import EventType, EventWanted, JobKind, JobWanted
 from certstorage.api.hold import DegradationHold
 from certstorage.api.incidents import IncidentFinding, IncidentPhase
-from certstorage.api.policy import Mode, Switch
+from certstorage.api.policy import Mode, Repair, Switch
 from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import Signal, SignalName, Verdict
@@ -26,6 +26,7 @@ from certstorage.runbook.borrowing import NO_LOAN, Loan, borrow, debugged_at, gi
 from certstorage.runbook.contacts import SEVERITY, log_query
 from certstorage.runbook.errands import Errand, Progress, bound, follow
 from certstorage.runbook.milder import LOOK_AGAIN, looked_into, of_errand, over, quiet_since, recorded, told
+from certstorage.runbook.recovery import AT_RISK_MARGIN
 from certstorage.runbook.threads import Thread, opened, stated, thread
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
 from certstorage.runbook.watch import Sight, in_outage, look, looked_again
@@ -178,8 +179,13 @@ def _pages(context: Context, found: Thread, severe: Band, text: str) -> tuple[As
 
 
 def validation_job(context: Context, found: Thread, attempt: int) -> JobWanted:
-    """Post-recovery: the backfill validator with a 5 % sample."""
+    """Post-recovery: the backfill validator with a 5 % sample, and all that changed since shortly before it began.
+
+    Why those differ is known, the saves failed: they are mended first, and what differs then is an inconsistency.
+    """
     spec = context.policy.spec
+    alone = not context.seen.neighbours.same_storage
+    may = spec.mode is Mode.ENFORCE and context.seen.signals.trusted and alone
     wanted = JobWanted(
         kind=JobKind.VALIDATION,
         name=f"{found.name}-v{attempt}",
@@ -187,6 +193,8 @@ def validation_job(context: Context, found: Thread, attempt: int) -> JobWanted:
         attempt=attempt,
         nonce="",
         inputs_hash="",
+        since=found.began - AT_RISK_MARGIN,
+        mends=may and spec.validation.repair is not Repair.REPORT,
         sample_rate=spec.degradation.sample_rate,
         min_sample=spec.recovery.min_sample,
         max_mismatch=spec.recovery.max_mismatch,

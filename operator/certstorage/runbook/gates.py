@@ -6,8 +6,8 @@ from certstorage.api.hold import Hold
 from certstorage.api.policy import Approval, Mode
 from certstorage.api.reading import percent
 from certstorage.api.reasons import Reason
-from certstorage.api.requests import Answer, RequestType
-from certstorage.runbook import asked, preflight
+from certstorage.api.requests import Answer, Expected, RequestType
+from certstorage.runbook import asked, preflight, recovery
 from certstorage.runbook.asked import open_of, plan_hash
 from certstorage.runbook.wants import Ask, Context
 
@@ -30,24 +30,24 @@ def refusal(context: Context) -> Ask | None:
 def return_plan(context: Context, hold: Hold) -> tuple[tuple[str, ...], str]:
     """What the next attempt will do, line by line, and the hash that an approval names."""
     policy = context.policy
-    recovery, names = policy.spec.recovery, policy.spec.env
+    terms, names = policy.spec.recovery, policy.spec.env
     before = hold.before.get(names.read_primary)
     back = "removed again" if before is None else f"set to {before}"
     lines = (
-        f"Attempt {hold.attempt + 1}: probe S3, upload what it missed, compare {percent(recovery.sample_rate)} of all.",
-        f"If the mismatch rate is <{percent(recovery.max_mismatch)}: {names.read_primary} is {back}: reads from S3.",
-        f"If the new Pods fall back for {percent(recovery.max_fallback)} of reads or more: local again.",
+        f"Attempt {hold.attempt + 1}: probe S3, upload what it missed, compare {percent(terms.sample_rate)} of all.",
+        f"If the mismatch rate is <{percent(terms.max_mismatch)}: {names.read_primary} is {back}: reads from S3.",
+        f"If the new Pods fall back for {percent(terms.max_fallback)} of reads or more: local again.",
     )
     return lines, plan_hash(lines, hold.incident, context.target.uid)
 
 
 def approval(context: Context, hold: Hold) -> Ask | None:
     """What a person must still say before the next attempt; a request or an approval answers for one attempt."""
-    recovery = context.policy.spec.recovery
+    terms = context.policy.spec.recovery
     asked_since = hold.failed_at or hold.since
     if any(r.created_at >= asked_since and context.now < r.expires_at for r in open_of(context, RequestType.RETURN)):
         return None
-    if hold.failed_returns < recovery.max_attempts and recovery.approval is not Approval.REQUIRED:
+    if hold.failed_returns < terms.max_attempts and terms.approval is not Approval.REQUIRED:
         return None
     _, digest = return_plan(context, hold)
     answer = asked.approval(context, digest, incident=hold.incident, since=asked_since)
@@ -56,15 +56,28 @@ def approval(context: Context, hold: Hold) -> Ask | None:
     if answer is not None:
         text = f"the way back was denied by {answer.by}: reads stay local until a CertStorageRequest of type Return"
         return Ask(Reason.REQUEST_DENIED, text, request_command(context))
-    if hold.failed_returns >= recovery.max_attempts:
+    if hold.failed_returns >= terms.max_attempts:
         text = (
             f"{hold.failed_returns} attempts failed, the last with {hold.last_failure}: a person decides about the next"
         )
-        return Ask(Reason.RETURN_ATTEMPTS_EXHAUSTED, text, request_command(context))
-    if recovery.approval is Approval.REQUIRED:
+        return Ask(Reason.RETURN_ATTEMPTS_EXHAUSTED, text, request_command(context, hold.last_failure))
+    if terms.approval is Approval.REQUIRED:
         text = "S3 answers again; recovery.approval is Required: approve the way back with a CertStorageRequest"
         return Ask(Reason.AWAITING_APPROVAL, text, request_command(context))
     return None
+
+
+def expected(context: Context, hold: Hold) -> tuple[Expected, ...]:
+    """What people say is right, in the returns that the open attempt answers."""
+    asked_since = hold.failed_at or hold.since
+    said = {
+        one
+        for request in open_of(context, RequestType.RETURN)
+        if request.created_at >= asked_since
+        and (request.status.started_at is not None or context.now < request.expires_at)
+        for one in request.expected
+    }
+    return tuple(sorted(said))
 
 
 def set_env_command(context: Context, value: str) -> str:
@@ -74,6 +87,8 @@ def set_env_command(context: Context, value: str) -> str:
     return f"kubectl -n {policy.namespace} set env deployment/{target} {flag}={value}"
 
 
-def request_command(context: Context) -> str:
-    """The command that approves the way back."""
-    return f"kubectl certstorage request return {context.policy.name} -n {context.policy.namespace}"
+def request_command(context: Context, failure: str = "") -> str:
+    """The command that approves the way back; after an attempt that a person may know better about, with that."""
+    said = recovery.expected_of(failure)
+    expect = "" if said is None else f" --expect {said}"
+    return f"kubectl certstorage request return {context.policy.name} -n {context.policy.namespace}{expect}"

@@ -14,6 +14,7 @@ from certstorage.api.policy import Policy
 from certstorage.api.reading import percent
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
+from certstorage.api.requests import Expected
 from certstorage.api.signals import SignalName, SignalSet, Verdict
 from certstorage.runbook.wants import Finding
 
@@ -31,6 +32,13 @@ AT_RISK_MARGIN = timedelta(minutes=15)
 
 OVERDUE = timedelta(minutes=5)
 """The Job's own deadline ends it; one that runs on for this long after it is stopped."""
+
+DOUBTS = {
+    "LocalTreeShrunken": (Reason.LOCAL_TREE_SHRUNKEN, Expected.DELETIONS),
+    "TooManyExtra": (Reason.LOCAL_TREE_SHRUNKEN, Expected.DELETIONS),
+    "MostMissing": (Reason.MOST_MISSING, Expected.BACKLOG),
+}
+"""By the detail of a receipt: what the validator doubts, and what a person says who knows better."""
 
 PROBES = 6
 PROBE_SPREAD_SECONDS = 300
@@ -92,6 +100,11 @@ def recovery_job(policy: Policy, seen: Observation, hold: Hold) -> JobWanted:
     )
 
 
+def expected_of(failure: str) -> Expected | None:
+    """What a person may say to an attempt that ended with this reason; None where nothing of the kind helps."""
+    return next((expected for reason, expected in DOUBTS.values() if reason.value == failure), None)
+
+
 def overdue_at(policy: Policy, job: JobSeen) -> datetime:
     """When a Job is overdue (UTC): its own deadline should have ended it before."""
     return job.created_at + timedelta(seconds=policy.spec.validation.timeout_seconds) + OVERDUE
@@ -115,6 +128,8 @@ def judge(policy: Policy, seen: Observation, hold: Hold, job: JobSeen, now: date
         return Finding(Reason.RECEIPT_FORGED, f"the receipt of Job {job.name} was made with other inputs")
     if receipt.probe == "failed":
         return Finding(Reason.S3_STILL_DOWN, f"the probe of Job {job.name} failed: {receipt.message}")
+    if receipt.detail in DOUBTS:
+        return Finding(DOUBTS[receipt.detail][0], receipt.message)
     if receipt.verdict is ReceiptVerdict.INCONCLUSIVE:
         return Finding(Reason.VALIDATION_INCONCLUSIVE, receipt.message or f"Job {job.name} could not know")
     if receipt.verdict is ReceiptVerdict.FAILED:

@@ -33,14 +33,14 @@ class Limits:
         if counts.extra > max(self.few, self.extra_share * larger):
             return (
                 "LocalTreeShrunken",
-                f"{counts.extra} of {counts.s3} objects have no file: files lost? If not, raise --max-extra-share",
+                f"{counts.extra} of {counts.s3} objects have no file: is this the right disk? (--max-extra-share)",
             )
         if counts.extra > self.most_extra:
-            return "TooManyExtra", f"{counts.extra} objects have no local file: raise --max-quarantine if that is right"
+            return "TooManyExtra", f"{counts.extra} objects have no file: is this the right disk? (--max-quarantine)"
         if counts.missing > max(self.few, self.missing_share * larger):
             return (
                 "MostMissing",
-                f"{counts.missing} of {counts.local} files have no object: wrong bucket or prefix? "
-                "If not, raise --max-missing-share",
+                f"{counts.missing} of {counts.local} files have no object: is this the right bucket? "
+                "(--max-missing-share)",
             )
         return None

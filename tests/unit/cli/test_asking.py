@@ -28,9 +28,13 @@ def the_one(kube: FakeKube) -> dict[str, Any]:
         ("request validation certificates", {"type": "Validation"}),
         ("request repair certificates -n production", {"type": "Repair"}),
         ("request return certificates -n production", {"type": "Return"}),
+        (
+            "request return certificates --expect deletions --expect Backlog",
+            {"type": "Return", "expected": ["Deletions", "Backlog"]},
+        ),
     ],
 )
-def test_a_request_says_who_asks_and_why(line: str, spec: dict[str, str]) -> None:
+def test_a_request_says_who_asks_and_why(line: str, spec: dict[str, Any]) -> None:
     kube = FakeKube(documents("exhausted"))
     ran = run(kube, line)
     assert (ran.code, ran.err) == (0, "")

@@ -14,6 +14,7 @@ import yaml
 
 from certstorage.api.decision import JobKind, RepairMode
 from certstorage.api.reasons import Reason
+from certstorage.api.requests import Expected
 from certstorage.cluster.jobs import Access, Disk, JobRefusedError, build_job, disk_of
 from certstorage.cluster.port import Json
 from certstorage.cluster.target import parse_target
@@ -165,6 +166,16 @@ def test_every_kind_mounts_read_only_what_it_needs_and_repair_too() -> None:
     [
         ({"kind": JobKind.VALIDATION}, {"command": "check", "sample_rate": 0.01, "repair": "report"}),
         ({"kind": JobKind.VALIDATION, "repair": RepairMode.ALL}, {"repair": "all"}),
+        ({"kind": JobKind.VALIDATION, "mends": True}, {"command": "recover", "sample_rate": 0.01, "probes": 1}),
+        ({"kind": JobKind.RECOVERY}, {"command": "recover", "max_extra_share": 0.25, "max_missing_share": 0.5}),
+        (
+            {"kind": JobKind.RECOVERY, "expected": (Expected.DELETIONS,)},
+            {"max_extra_share": 1.0, "max_quarantine": 1_000_000_000, "max_missing_share": 0.5},
+        ),
+        (
+            {"kind": JobKind.RECOVERY, "expected": (Expected.BACKLOG, Expected.DELETIONS)},
+            {"max_extra_share": 1.0, "max_missing_share": 1.0},
+        ),
         ({"kind": JobKind.SWEEP, "sample_rate": 0.1, "shards": 3}, {"command": "check", "sample_rate": 0.1}),
         ({"kind": JobKind.REPAIR, "source": "s3://b/r"}, {"command": "repair", "apply": True, "only": "all"}),
         ({"kind": JobKind.REPAIR, "source": "r", "repair": RepairMode.DIFFERENT}, {"only": "different"}),

@@ -9,12 +9,13 @@ import pytest
 from certstorage.api.decision import JobKind
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.incidents import IncidentPhase
-from certstorage.api.observed import Busy, BusyWith, Client, Fleet
+from certstorage.api.observed import Busy, BusyWith, Client, Fleet, Neighbours
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import Fact, ReceiptVerdict
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import Verdict
 from certstorage.api.status import Status
+from certstorage.runbook.recovery import AT_RISK_MARGIN
 from tests.unit.runbook.stories import (
     ALL_GOOD,
     GOOD_FACTS,
@@ -154,6 +155,39 @@ def test_when_it_is_over_the_level_goes_back_and_five_percent_are_validated() ->
     assert rows(told(world, Scenario.DEGRADATION))[0] == "scenario-2/symptoms"
     assert "scenario-2/post-2" in rows(told(world, Scenario.DEGRADATION))
     assert not world.finalizer
+
+
+def test_what_the_failed_saves_left_behind_is_mended_before_it_is_judged() -> None:
+    """Why copies differ is known: all that changed since shortly before it began is at risk, as after an outage."""
+    world = degraded()
+    began = told(world, Scenario.DEGRADATION).detected_at
+    probed(world)
+    clear(world)
+    world.settle()
+    job = world.wanted[world.job().name]
+    assert job.mends
+    assert job.since == began - AT_RISK_MARGIN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy": make_policy(validation={"repair": "Report"})},
+        {"policy": make_policy(mode="ProtectOnly")},
+        {"neighbours": Neighbours(same_storage="production/other")},
+    ],
+    ids=["repair is a person's", "ProtectOnly", "the bucket is another policy's too"],
+)
+def test_where_nothing_may_be_repaired_the_validation_after_a_degradation_only_compares(
+    changes: dict[str, object],
+) -> None:
+    world = degraded(**changes)
+    probed(world)
+    clear(world)
+    world.settle()
+    job = world.wanted[world.job().name]
+    assert (job.kind, job.mends) == (JobKind.VALIDATION, False)
+    assert job.since is not None, "what changed meanwhile is compared in full all the same"
 
 
 def test_a_signal_that_flaps_is_one_incident() -> None:

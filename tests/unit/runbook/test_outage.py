@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from certstorage.api.conditions import ConditionStatus, ConditionType
+from certstorage.api.decision import JobKind
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ReadsPhase
 from certstorage.api.observed import JobPhase, Neighbours, Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
-from certstorage.api.requests import RequestSeen, RequestType
+from certstorage.api.requests import Expected, RequestSeen, RequestType
 from certstorage.api.scenarios import Step
 from certstorage.api.signals import SignalSet, Verdict
 from tests.unit.runbook.world import DUAL, READ, World, healthy, hidden_outage, make_policy, outage
@@ -272,6 +273,49 @@ def test_after_the_last_failed_attempt_a_person_is_asked_and_a_request_answers()
     world.requests = (RequestSeen("go", "r1", RequestType.RETURN, world.now),)
     world.step(1)
     assert len(world.jobs) == 4
+
+
+@pytest.mark.parametrize(
+    ("detail", "reason", "expected"),
+    [
+        ("LocalTreeShrunken", Reason.LOCAL_TREE_SHRUNKEN, Expected.DELETIONS),
+        ("TooManyExtra", Reason.LOCAL_TREE_SHRUNKEN, Expected.DELETIONS),
+        ("MostMissing", Reason.MOST_MISSING, Expected.BACKLOG),
+    ],
+)
+def test_what_looks_like_a_wrong_disk_is_for_a_person_to_know(detail: str, reason: Reason, expected: Expected) -> None:
+    """In the outage a third of all certificates was deleted: the Job stops, and the person's word lets it go on."""
+    command = f"kubectl certstorage request return certificates -n production --expect {expected}"
+    world = recovered()
+    for _ in range(3):
+        world.finish(ReceiptVerdict.INCONCLUSIVE, detail=detail, message="40 of 100 objects have no file")
+        world.settle()
+        assert world.hold is not None
+        assert world.hold.last_failure == reason
+        assert world.events[-1].message.endswith(command)
+        world.step(HOLD * 8)
+    assert asked(world) == Reason.RETURN_ATTEMPTS_EXHAUSTED
+    assert command in world.status.conditions[ConditionType.ACTION_REQUIRED].message
+    assert [job.expected for job in world.wanted.values()] == [()] * 3
+
+    world.ask(RequestType.RETURN, expected=(expected,))
+    world.step(1)
+    job = world.wanted[world.job().name]
+    assert (job.kind, job.expected) == (JobKind.RECOVERY, (expected,))
+    world.finish()
+    world.settle()
+    assert world.read_is(FlagState.TRUE)
+
+
+def test_what_a_person_says_holds_for_the_attempt_that_is_under_way_and_no_later_one() -> None:
+    world = recovered()
+    world.ask(RequestType.RETURN, "early", expected=(Expected.DELETIONS,))
+    world.step(1)
+    for _ in range(3):
+        world.finish(ReceiptVerdict.INCONCLUSIVE, detail="LocalTreeShrunken")
+        world.settle()
+        world.step(HOLD * 8)
+    assert [job.expected for job in world.wanted.values()] == [()] * 3
 
 
 def test_required_approval_waits_for_a_person() -> None:
