@@ -90,6 +90,8 @@ class Reconciler:
         """Decisions whose flip is written and which are told by the next pass; a crash loses only the words."""
         self._free: set[Key] = set()
         """Policies whose last pass found nothing held and nothing in the way of a flip."""
+        self._out: set[Key] = set()
+        """Policies that may not be read."""
         self._refused_since: dict[tuple[Key, str], datetime] = {}
 
     async def __call__(self, key: Key) -> Outcome:
@@ -113,7 +115,11 @@ class Reconciler:
         return Outcome(failed=True) if most is None else Outcome(failed=True, most_retry_seconds=most)
 
     async def _pass(self, key: Key) -> Outcome:
-        body, early = await self._read(key)
+        try:
+            body, early = await self._read(key)
+        except ForbiddenError as error:
+            return self._left_out(key, error)
+        self._out.discard(key)
         if body is None:
             self.forget(key)
             return Outcome()
@@ -153,6 +159,15 @@ class Reconciler:
         if lesson is not None:
             look = min(look, snapshot.now + LESSON_LOOK_AGAIN)
         return Outcome(again_seconds=(look - self.clock()).total_seconds())
+
+    def _left_out(self, key: Key, error: ForbiddenError) -> Outcome:
+        """Its namespace is not enrolled any more: nothing is known of it but what its last pass had to say."""
+        if key not in self._out:
+            log.warning("policy %s/%s is left alone until it may be read again: %s", *key, error)
+            self.forget(key)
+            self.witness.failed(key, "refused")
+            self._out.add(key)
+        return Outcome(again_seconds=LESSON_LOOK_AGAIN.total_seconds())
 
     def _too_early(self, policy: Policy) -> bool:
         """Whether the first poll may still come: a start is no reason to say that signals are unknown."""

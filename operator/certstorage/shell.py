@@ -13,6 +13,7 @@ from certstorage.health import Heart
 from certstorage.ports import Decide, Settings, SignalSource
 from certstorage.reconcile import Reconciler, utc_now
 from certstorage.registry import Key, Registry
+from certstorage.retention import Keeper
 from certstorage.telemetry import Telemetry
 from certstorage.telling import Channels, Post, Teller
 from certstorage.wakes import Wakes
@@ -66,6 +67,7 @@ class Shell:
         )
         self.wakes = Wakes(self.registry, self.queue.wake)
         self.watcher = Watcher(cluster, self.wakes, namespaces, telemetry.watch_failures.inc, pace=pace)
+        self.keeper = Keeper(cluster, lambda: self.watcher.readable, utc_now)
         self.source = make_source(self.registry, self._wake_urgently, self._polled)
         self.reconciler = Reconciler(
             cluster,
@@ -91,6 +93,7 @@ class Shell:
             group.create_task(self.watcher.list_again())
             group.create_task(self.source.run())
             group.create_task(self.teller.run())
+            group.create_task(self.keeper.run())
             group.create_task(self.watcher.watch(watch))
 
     def _polled(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -70,6 +70,33 @@ def papers_of(policy: Policy, requests: Iterable[Json], incidents: Iterable[Json
     return Papers(tuple(seen), tuple(known), asked, told, tuple(outdated))
 
 
+def left_behind(
+    incidents: Iterable[Json], policies: Set[tuple[str, str]], now: datetime
+) -> Iterator[tuple[str, Outdated]]:
+    """Incidents of policies that are gone and whose time is over, each with its namespace.
+
+    Nothing more becomes of them, closed or not. `policies` are all that there are, by namespace and name.
+    """
+    for body in incidents:
+        metadata = body["metadata"]
+        if metadata.get("deletionTimestamp") or (metadata["namespace"], _policy_of(body)) in policies:
+            continue
+        try:
+            incident = read_incident(body)
+        except InvalidFieldError:
+            continue
+        status = incident.status
+        if status is not None and now - (status.closed_at or status.resolved_at or status.detected_at) > INCIDENTS_KEPT:
+            yield metadata["namespace"], Outdated(INCIDENTS, incident.name, incident.uid)
+
+
+def _policy_of(incident: Json) -> str:
+    name: str = (incident.get("status") or {}).get("policyName") or incident["metadata"].get("labels", {}).get(
+        LABEL_POLICY, ""
+    )
+    return name
+
+
 def _request(body: Json, policy_name: str) -> RequestSeen | None:
     try:
         if Fields(body, "request").table("spec").text("policyName") != policy_name:
@@ -80,9 +107,7 @@ def _request(body: Json, policy_name: str) -> RequestSeen | None:
 
 
 def _incident(body: Json, policy_name: str) -> IncidentSeen | None:
-    metadata, status = body["metadata"], body.get("status") or {}
-    name = status.get("policyName") or metadata.get("labels", {}).get(LABEL_POLICY)
-    if name != policy_name or metadata.get("deletionTimestamp"):
+    if _policy_of(body) != policy_name or body["metadata"].get("deletionTimestamp"):
         return None
     try:
         return read_incident(body)

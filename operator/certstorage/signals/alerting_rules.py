@@ -239,7 +239,7 @@ def _operator(timings: Timings) -> list[Rule]:
             "operator",
             "the operator has stopped looking at its policies",
             text="Nobody acts on an S3 outage: do it by hand, as the runbook says, and look at the operator's Pod.",
-            wait=promql(timings.absent_for),
+            wait=promql(timings.stale_after),
             **_OPERATOR,
         ),
         _alert(

@@ -9,6 +9,8 @@ from enum import StrEnum
 class Trouble(StrEnum):
     """Why a server, a rule or a series cannot be believed; the docstring says what mends it."""
 
+    NOT_POLLED = "NotPolled"
+    """No poll has finished yet: the operator has just begun to lead."""
     NOT_CONFIGURED = "PrometheusNotConfigured"
     """No server of that name in the operator's configuration: add it, or correct spec.signals.prometheus."""
     UNREACHABLE = "PrometheusUnreachable"

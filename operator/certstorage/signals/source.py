@@ -46,7 +46,7 @@ def _utc_now() -> datetime:
 class _Glance:
     """What wakes a policy when it changes; cheaper than grading ten thousand of them at each poll."""
 
-    blind: str = "NotPolled"
+    blind: str = Trouble.NOT_POLLED.value
     alerts: tuple[tuple[str, str], ...] = ()
     facts: int = 0
     counters: ReadCounters | None = None

@@ -10,7 +10,7 @@ import pytest
 from certstorage.api.incidents import IncidentPhase
 from certstorage.api.reading import rfc3339
 from certstorage.api.requests import RequestType
-from certstorage.cluster.papers import INCIDENTS_KEPT, REQUESTS_KEPT, papers_of
+from certstorage.cluster.papers import INCIDENTS_KEPT, REQUESTS_KEPT, Outdated, left_behind, papers_of
 from certstorage.cluster.port import INCIDENTS, REQUESTS, Json
 from tests.unit.cluster.objects import NOW, make_policy
 
@@ -102,3 +102,20 @@ def test_an_incident_is_kept_for_over_a_year_after_it_was_closed(phase: Incident
     assert [(one.resource, one.uid) for one in late] == (
         [(INCIDENTS, "uid-incident-1")] if phase is IncidentPhase.CLOSED else []
     ), "what people still owe something to stays"
+
+
+@pytest.mark.parametrize("phase", IncidentPhase)
+def test_what_a_policy_that_is_gone_has_left_goes_by_its_age_closed_or_not(phase: IncidentPhase) -> None:
+    policies = {("production", "certificates")}
+    every = [incident("kept", phase=phase), incident("left", policy="gone", phase=phase)]
+    for body in every:
+        body["metadata"]["namespace"] = "production"
+    elsewhere = incident("elsewhere", phase=phase)
+    elsewhere["metadata"]["namespace"] = "staging"
+    odd = {"metadata": {"name": "odd", "namespace": "staging"}, "status": {"policyName": "x", "phase": "Nonsense"}}
+    every += [elsewhere, odd]
+    assert list(left_behind(every, policies, NOW + INCIDENTS_KEPT)) == []
+    assert list(left_behind(every, policies, NOW + INCIDENTS_KEPT + timedelta(seconds=1))) == [
+        ("production", Outdated(INCIDENTS, "left", "uid-left")),
+        ("staging", Outdated(INCIDENTS, "elsewhere", "uid-elsewhere")),
+    ]

@@ -291,6 +291,27 @@ async def test_a_wiped_status_is_written_again_and_changes_no_act() -> None:
     assert scene.env(READ) == "true"
 
 
+async def test_a_policy_of_a_namespace_that_is_not_enrolled_any_more_is_left_alone_and_taken_up_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its alerts end after their farewell, it is said once, and looked at now and then."""
+    scene = Scene()
+    await scene.fall()
+    assert scene.operator.board.alerts(scene.cluster.now) != ()
+    scene.cluster.before = refuse("get", "certstoragepolicies")  # type: ignore[assignment]
+    for _ in range(40):
+        outcome = await scene.step(30)
+        assert outcome.again_seconds == 30
+    assert scene.operator.board.alerts(scene.cluster.now) == ()
+    assert len(scene.operator.registry) == 0
+    assert [record.levelname for record in caplog.records if "left alone" in record.message] == ["WARNING"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    scene.cluster.before = lambda _: None
+    await scene.step(30)
+    assert scene.reason() == "OutageReadsLocal"
+    assert scene.operator.board.alerts(scene.cluster.now) != ()
+
+
 async def test_an_api_server_that_is_away_ends_the_pass_and_nothing_else() -> None:
     scene = Scene()
     await scene.fall()
