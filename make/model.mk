@@ -7,8 +7,10 @@ test-model: venv ## the core explored to an empty frontier, seeded bugs found, l
 
 .PHONY: mutants
 mutants: venv ## mutation score of runbook/ (MUTANTS="certstorage.runbook.merge*" for a part)
-	$(BIN)/mutmut run $(MUTANTS)
-	$(BIN)/mutmut export-cicd-stats
+	mkdir -p .mutants
+	ln -sfn ../operator .mutants/src
+	for name in pyproject.toml tests crds deploy docs; do ln -sfn ../$$name .mutants/$$name; done
+	cd .mutants && export PATH="$(CURDIR)/$(BIN):$$PATH" MYPYPATH=src && mutmut run $(MUTANTS)
 	$(BIN)/python -m tests.model.mutants
 
 .PHONY: bench-core

@@ -23,24 +23,29 @@ ROW_OF: Mapping[Item, str] = {
 }
 
 
-def post_mortem(status: IncidentStatus, notes: Notes) -> tuple[PostMortem, str]:
-    """Whether one is due, and why in one line."""
-    seconds = status.downtime_seconds
-    lost = status.data_lost is DataLost.YES
+def post_mortem(seconds: int | None, data_lost: DataLost, notes: Notes) -> tuple[PostMortem, str]:
+    """Whether one is due after this many seconds of client-visible errors, and why in one line."""
+    lost = data_lost is DataLost.YES
     long = seconds is not None and timedelta(seconds=seconds) > POST_MORTEM_AFTER
     if lost or long:
         why = "data was lost" if lost else f"clients saw errors for {seconds} s, more than 15 minutes"
         return (PostMortem.DONE if notes.post_mortem_url else PostMortem.DUE), why
     if seconds is None:
         return PostMortem.NOT_DUE, "how long clients saw errors is not known yet"
-    known = "" if status.data_lost is DataLost.NO else "; whether data was lost is not known"
+    known = "" if data_lost is DataLost.NO else "; whether data was lost is not known"
     return PostMortem.NOT_DUE, f"clients saw errors for {seconds} s, not more than 15 minutes{known}"
 
 
 def checklist(
-    context: Context, name: str, status: IncidentStatus, notes: Notes, *, resolved: bool
+    context: Context,
+    name: str,
+    status: IncidentStatus,
+    notes: Notes,
+    review: tuple[PostMortem, str],
+    *,
+    resolved: bool,
 ) -> tuple[ChecklistItem, ...]:
-    """The six items as they stand now."""
+    """The six items as they stand now; `review` is what `post_mortem` says."""
     old = {one.item: one for one in status.checklist}
     command = f"kubectl -n {context.policy.namespace} edit certstorageincident {name}"
     found = []
@@ -49,7 +54,7 @@ def checklist(
         if item is Item.VALIDATOR:
             done, by, message = _validator(context, before, status)
         else:
-            done, by, message = _by_people(item, status, notes, command, resolved=resolved)
+            done, by, message = _by_people(item, notes, review, command, resolved=resolved)
         at = None if not done else before.at if before is not None and before.done else context.now
         at = None if at is None else at.replace(microsecond=0)
         found.append(ChecklistItem(item, ROWS[ROW_OF[item]], done, by if done else Who.NOBODY, at, message))
@@ -57,7 +62,7 @@ def checklist(
 
 
 def _by_people(
-    item: Item, status: IncidentStatus, notes: Notes, command: str, *, resolved: bool
+    item: Item, notes: Notes, review: tuple[PostMortem, str], command: str, *, resolved: bool
 ) -> tuple[bool, Who, str]:
     match item:
         case Item.ROOT_CAUSE:
@@ -65,7 +70,7 @@ def _by_people(
                 return True, Who.PERSON, "root cause and mitigation are written down"
             return False, Who.NOBODY, f"write spec.rootCause and spec.mitigation: {command}"
         case Item.POST_MORTEM:
-            state, why = post_mortem(status, notes)
+            state, why = review
             if state is PostMortem.DUE:
                 return False, Who.NOBODY, f"due: {why}; put its address into spec.postMortemURL: {command}"
             if state is PostMortem.DONE:

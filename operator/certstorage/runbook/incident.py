@@ -73,8 +73,14 @@ def _says_it_all(context: Context, case: Case, entry: Entry, seen: IncidentSeen)
     last = old.timeline[-1]
     if (last.event, last.step) != (entry.event, entry.step) or old.plan_hash != case.plan_hash:
         return False
-    more = case.report or case.ticket_text or case.mismatches or case.findings or case.evidence
-    return not more and (case.severity is old.severity or old.severity is Severity.CRITICAL)
+    return (
+        (case.severity is old.severity or old.severity is Severity.CRITICAL)
+        and case.report in ("", old.report)
+        and case.ticket_text in ("", old.ticket_text)
+        and set(case.findings) <= set(old.findings)
+        and set(case.mismatches) <= set(old.mismatches)
+        and {_identity(_cut(one)) for one in case.evidence} <= {_identity(one) for one in old.evidence}
+    )
 
 
 def _to_review(context: Context, seen: IncidentSeen) -> bool:
@@ -147,10 +153,13 @@ def _shortened(timeline: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 def _evidence(old: tuple[Evidence, ...], new: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
     found = {_identity(one): one for one in old}
-    for one in new:
-        cut = replace(one, at=_whole(one.at), value=one.value[:LINE], reference=one.reference[:LINE])
-        found.setdefault(_identity(cut), cut)
+    for one in map(_cut, new):
+        found.setdefault(_identity(one), one)
     return tuple(found.values())[:MOST_EVIDENCE]
+
+
+def _cut(one: Evidence) -> Evidence:
+    return Evidence(_whole(one.at), one.kind, one.name, one.value[:LINE], one.reference[:LINE])
 
 
 def _identity(one: Evidence) -> tuple[str, ...]:
@@ -175,7 +184,6 @@ def _timed(context: Context, case: Case, status: IncidentStatus) -> IncidentStat
         recovered_at=status.recovered_at or (now if phase is IncidentPhase.RECOVERING or over else None),
         resolved_at=now if over else None,
         downtime_seconds=downtime,
-        data_lost=_lost(context, status),
     )
 
 
@@ -183,12 +191,8 @@ _VISIBLE = frozenset({Scenario.OUTAGE, Scenario.SWEEP})
 """Scenarios in which clients may see errors: until reads are local everywhere, or while the application is stopped."""
 
 
-def _lost(context: Context, status: IncidentStatus) -> DataLost:
-    """Nothing is lost once a validator run of this incident has passed."""
-    return DataLost.NO if _proven(context, status) else status.data_lost
-
-
 def _proven(context: Context, status: IncidentStatus) -> bool:
+    """Whether a validator run of this incident has passed: then nothing is lost."""
     last = context.before.last_validation
     return last is not None and last.verdict == "Pass" and last.finished_at >= status.detected_at
 
@@ -198,13 +202,20 @@ def _reviewed(context: Context, name: str, status: IncidentStatus, notes: Notes,
     over = status.phase in OVER
     if over and status.scenario is Scenario.SWEEP and status.severity is Severity.WARNING:
         return replace(status, phase=IncidentPhase.CLOSED, closed_at=status.closed_at or status.resolved_at)
-    status = replace(status, data_lost=_lost(context, status))
-    state, why = post_mortem(status, notes)
-    status = replace(status, post_mortem=state, post_mortem_reason=why[:512], observed_generation=generation)
-    status = replace(status, checklist=checklist(context, name, status, notes, resolved=over))
-    if not over or status.open_items:
-        return status
-    return replace(status, phase=IncidentPhase.CLOSED, closed_at=status.closed_at or _whole(context.now))
+    lost = DataLost.NO if _proven(context, status) else status.data_lost
+    state, why = post_mortem(status.downtime_seconds, lost, notes)
+    items = checklist(context, name, status, notes, (state, why), resolved=over)
+    closed = over and all(item.done for item in items)
+    return replace(
+        status,
+        phase=IncidentPhase.CLOSED if closed else status.phase,
+        closed_at=status.closed_at or _whole(context.now) if closed else status.closed_at,
+        data_lost=lost,
+        post_mortem=state,
+        post_mortem_reason=why[:512],
+        observed_generation=generation,
+        checklist=items,
+    )
 
 
 def new_entries(context: Context, wanted: IncidentWanted) -> Iterator[Entry]:

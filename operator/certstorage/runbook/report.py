@@ -118,7 +118,7 @@ class Report:
             target_uid=self.target_uid,
             conditions={condition.type: condition for condition in self._conditions()},
             reads=self._reads(),
-            signals=tuple(self.seen.signals[name] for name in self.seen.signals.signals),
+            signals=tuple(self.seen.signals.signals.values()),
             operation=operation,
             scenarios=tuple(one.state for one in self.wants if one.state is not None),
             last_validation=validation or self.before.last_validation,

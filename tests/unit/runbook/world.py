@@ -104,6 +104,10 @@ class World:
     writes: list[dict[str, str | None]] = field(default_factory=list)
     events: list[EventWanted] = field(default_factory=list)
     last: Decision | None = None
+    passes: list[tuple[datetime, Decision]] = field(default_factory=list)
+    """Every decision that was applied, with its time."""
+    told: int = 0
+    """How many of them are told elsewhere."""
     wanted: dict[str, JobWanted] = field(default_factory=dict)
     """The Jobs that were made, as they were wanted."""
 
@@ -173,6 +177,7 @@ class World:
     def apply(self, decision: Decision) -> None:
         """What the API server and the controllers make of a decision."""
         self.last = decision
+        self.passes.append((self.now, decision))
         patch = decision.patch
         if patch is not None:
             self.writes.append(dict(patch.env))
@@ -196,7 +201,8 @@ class World:
         self._papers(decision)
         self.finalizer = decision.finalizer
         # as it is stored and read back; the signals are told and never read
-        self.status = replace(from_dict(status_to_dict(decision.status)), signals=decision.status.signals)
+        stored = from_dict(status_to_dict(replace(decision.status, signals=())))
+        self.status = replace(stored, signals=decision.status.signals)
         self.events.extend(decision.events)
 
     def _papers(self, decision: Decision) -> None:
