@@ -44,9 +44,9 @@ class Context:
         """`work` over `items`, many at once, in no particular order; threads take `batch` items at a time."""
         return spread(work, items, self.throttle, workers=self.workers, batch=batch)
 
-    def ahead(self, pages: Iterator[_In]) -> Iterator[_In]:
-        """The same pages, fetched ahead by a thread of their own."""
-        return ahead(pages, self.throttle)
+    def ahead(self, pages: Iterator[_In], depth: int = 16) -> Iterator[_In]:
+        """The same pages, fetched up to `depth` ahead by a thread of their own."""
+        return ahead(pages, self.throttle, depth)
 
     def wait(self, seconds: float) -> None:
         """Wait, unless asked to stop.

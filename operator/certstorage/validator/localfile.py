@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from certstorage.validator import digester
 from certstorage.validator.facts import LocalFacts
-
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PIECE = 1 << 20
 
 
 class LocalError(Exception):
@@ -56,7 +54,7 @@ def opened(path: str) -> Iterator[OpenFile | None]:
         LocalError: it cannot be read, or is no regular file.
     """
     try:
-        handle = os.open(path, _FLAGS)
+        handle = os.open(path, digester.FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         yield None
         return
@@ -100,19 +98,7 @@ def feed(path: str, size: int, sink: Callable[[bytes], object]) -> bool:
         LocalError: it cannot be read.
     """
     try:
-        handle = os.open(path, _FLAGS)
-        try:
-            left = size + 1
-            while left > 0 and (data := os.read(handle, min(left, _PIECE))):
-                sink(data)
-                left -= len(data)
-                if left == 1 and len(data) < _PIECE:
-                    break
-            return left == 1
-        finally:
-            os.close(handle)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return digester.feed(path, size, sink)
     except OSError as error:
         raise LocalError(f"{path}: {reason(error)}") from error
 

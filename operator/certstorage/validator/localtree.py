@@ -77,7 +77,7 @@ class LocalTree:
         That it cannot be read is noted in `trouble`.
         """
         top = self.keys.prefix.rstrip("/")
-        path = self.keys.root if folder == top else self._path(folder)
+        path = self.keys.root if folder == top else self.path(folder)
         if path is None:
             return
         try:
@@ -91,6 +91,13 @@ class LocalTree:
             if trouble is not None:
                 trouble.note(f"{folder or '.'}: {error.strerror}")
 
+    def path(self, key: str) -> str | None:
+        """Where the file of a key is, or would be; None where there can be none."""
+        try:
+            return self.keys.path(key)
+        except UnmappableKeyError:
+            return None
+
     def stat(self, key: str) -> LocalFacts | None:
         """The file of a key, None if there is none.
 
@@ -98,7 +105,7 @@ class LocalTree:
             LocalError: something is there that is not a readable regular file, or it cannot be known; also when the
                 root is another one by now: what a lost mount hides was not deleted.
         """
-        path = self._path(key)
+        path = self.path(key)
         if path is None:
             return None
         try:
@@ -113,12 +120,12 @@ class LocalTree:
 
     def is_directory(self, key: str) -> bool:
         """Whether the key names a directory of the tree (some tools leave such markers in a bucket)."""
-        path = self._path(key.rstrip("/"))
+        path = self.path(key.rstrip("/"))
         return path is not None and os.path.isdir(path)  # noqa: PTH112 - the hot path knows strings only
 
     def touched_since(self, key: str, moment: datetime) -> bool:
         """Whether the directory of this file exists and had an entry added or removed since."""
-        path = self._path(key)
+        path = self.path(key)
         if path is None:
             return False
         try:
@@ -128,17 +135,17 @@ class LocalTree:
 
     def opened(self, key: str) -> AbstractContextManager[OpenFile | None]:
         """A file to read piece by piece; as localfile.opened."""
-        path = self._path(key)
+        path = self.path(key)
         return nullcontext() if path is None else localfile.opened(path)
 
     def read(self, key: str, most: int = sys.maxsize) -> tuple[LocalFacts, bytes] | None:
         """The bytes of a file and the facts they were read under; as localfile.read."""
-        path = self._path(key)
+        path = self.path(key)
         return None if path is None else localfile.read(path, most)
 
     def feed(self, key: str, size: int, sink: Callable[[bytes], object]) -> bool:
         """Hand a file of exactly this size to `sink`; as localfile.feed."""
-        path = self._path(key)
+        path = self.path(key)
         return path is not None and localfile.feed(path, size, sink)
 
     def _entries(self, trouble: WalkTrouble) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -168,12 +175,6 @@ class LocalTree:
             return None
         except (UnmappableKeyError, LocalError) as error:
             trouble.note(str(error))
-            return None
-
-    def _path(self, key: str) -> str | None:
-        try:
-            return self.keys.path(key)
-        except UnmappableKeyError:
             return None
 
 
