@@ -9,12 +9,13 @@ import asyncio
 import multiprocessing
 import os
 import re
-import subprocess
 import sys
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
+
+from bench import validator_process
 
 PREFIX = "certificates/"
 EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -53,20 +54,10 @@ def measure_memory(keys: int, folder: Path) -> dict[str, Any]:
         "AWS_SECRET_ACCESS_KEY": "bench",
     }
     program = str(Path(sys.executable).with_name("s3-backfill-validator"))
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [program, "check", "--sample-rate", "0.01", "--output", str(folder / "memory.json")], env=environment
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    command = [program, "check", "--sample-rate", "0.01", "--output", str(folder / "memory.json")]
+    taken = validator_process.run(command, environment, silent=False)
     server.kill()
-    return {
-        "keys": keys,
-        "rss_mib": round(used.ru_maxrss / 1024, 1),
-        "wall_seconds": round(time.monotonic() - began, 1),
-        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
-        "exit_code": process.returncode,
-    }
+    return {"keys": keys, **asdict(taken)}
 
 
 def _serve(keys: int, ports: multiprocessing.Queue[int]) -> None:
