@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.story import cluster
@@ -34,6 +35,12 @@ async def condition(kube: Kube, kind: str, policy: str = cluster.POLICY) -> Mapp
 async def reason(kube: Kube, policy: str = cluster.POLICY) -> str:
     """The reason of a policy's Ready condition."""
     return (await condition(kube, "Ready", policy)).get("reason", "")
+
+
+async def poke(kube: Kube, policy: str = cluster.POLICY) -> None:
+    """Have the operator look at a policy now: an annotation changes."""
+    change = {"metadata": {"annotations": {"e2e/poked": datetime.now(UTC).isoformat()}}}
+    await kube.patch(f"{cluster.POLICIES_PATH}/{policy}", change)
 
 
 async def events(kube: Kube, policy: str = cluster.POLICY) -> list[Object]:

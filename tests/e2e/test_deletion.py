@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.e2e import people
+from tests.e2e import dead, people
 from tests.e2e.conftest import Tell
 from tests.e2e.story import asking, audit, cluster, stand
-from tests.e2e.story.facts import READ_PRIMARY
+from tests.e2e.story.facts import OPERATOR_MANAGER, READ_PRIMARY
 from tests.e2e.story.kube import Kube
+from tests.e2e.story.milder import DEGRADATION, Degraded
 from tests.e2e.story.outage import Outage
 from tests.e2e.story.sweeping import SWEEP, Swept
 from tests.e2e.story.world import World
-
-OPERATOR_SCALE = f"/apis/apps/v1/namespaces/{cluster.OPERATOR_NAMESPACE}/deployments/certstorage-operator/scale"
 
 
 @pytest.fixture
@@ -53,12 +52,24 @@ async def deleted(kube: Kube, *, seconds: float) -> None:
 
 @pytest.mark.timeout(180)
 async def test_idle_it_goes_at_once_with_the_operator_down(kube: Kube) -> None:
-    replicas = (await kube.get(OPERATOR_SCALE))["spec"]["replicas"]
-    await kube.patch(OPERATOR_SCALE, {"spec": {"replicas": 0}})
-    try:
+    async with dead.operator(kube):
         await deleted(kube, seconds=10)
-    finally:
-        await kube.patch(OPERATOR_SCALE, {"spec": {"replicas": replicas}})
+
+
+@pytest.mark.timeout(600)
+async def test_in_a_degradation_the_log_level_goes_back(kube: Kube, telling: Tell) -> None:
+    story = telling(DEGRADATION)
+    await story.calm(forgetful=True)
+    before = await kube.get(cluster.DEPLOYMENT_PATH)
+    await story.world.faults.switch("put:lost=12")
+    await story.through(Degraded.DEBUG_ON)
+    await deleted(kube, seconds=60)
+
+    after = await kube.get(cluster.DEPLOYMENT_PATH)
+    assert after["spec"] == before["spec"]
+    assert audit.HOLD not in after["metadata"].get("annotations", {})
+    assert OPERATOR_MANAGER not in {entry["manager"] for entry in after["metadata"]["managedFields"]}
+    assert DEGRADATION.broken(story.observer.facts) == ()
 
 
 @pytest.mark.timeout(600)

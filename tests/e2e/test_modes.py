@@ -1,26 +1,37 @@
-"""spec.mode, changed in the middle of an outage: Observe only says, ProtectOnly only protects, Enforce brings back."""
+"""One outage among people: spec.mode is changed in the middle of it, and others write the Deployment, too."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
 
-from tests.e2e import people
+from tests.e2e import others, panels, people
 from tests.e2e.story import cluster
+from tests.e2e.story.facts import Facts
 from tests.e2e.story.kube import Kube
 from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import client_errors
-from tests.e2e.story.steps import OUTAGE, StepName
+from tests.e2e.story.steps import OUTAGE, StepName, all_read
 from tests.e2e.story.world import World
+
+QUICK = {"holdSeconds": 10, "fallbackCheckSeconds": 10}
+PROGRESS_SECONDS = 20
+"""After so long without progress a rollout is stuck; the demo's own is two minutes."""
+NO_FIGHT = timedelta(seconds=12)
+"""Six syncs of the GitOps controller."""
 
 
 @pytest.fixture
 async def kube(world: World) -> AsyncIterator[Kube]:
-    """The cluster; the mode is the default's again afterwards."""
+    """The cluster with a short recovery; policy and Deployment are as before afterwards."""
+    deadline = (await world.kube.get(cluster.DEPLOYMENT_PATH))["spec"]["progressDeadlineSeconds"]
+    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": QUICK}})
+    await world.kube.patch(cluster.DEPLOYMENT_PATH, {"spec": {"progressDeadlineSeconds": PROGRESS_SECONDS}})
     yield world.kube
     await set_mode(world.kube, None)
+    await world.kube.patch(cluster.DEPLOYMENT_PATH, {"spec": {"progressDeadlineSeconds": deadline}})
 
 
 async def set_mode(kube: Kube, mode: str | None) -> None:
@@ -29,13 +40,20 @@ async def set_mode(kube: Kube, mode: str | None) -> None:
 
 
 @pytest.mark.timeout(900)
-async def test_observe_says_protect_only_goes_local_and_enforce_brings_back(kube: Kube, outage: Outage) -> None:
+async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, outage: Outage) -> None:
+    """Observe says, ProtectOnly goes local, Enforce brings back; who else writes is named, and never fought for long.
+
+    Once it is over, every panel of the dashboard has data.
+    """
     story, deadlines = outage.story, outage.deadlines
     await outage.calm()
+    before = await kube.get(cluster.DEPLOYMENT_PATH)
+    image = before["spec"]["template"]["spec"]["containers"][0]["image"]
     await set_mode(kube, "Observe")
     await outage.cut("reset")
     await story.until(StepName.ALERT_FIRING, within=deadlines.detected)
     await people.eventually("what would be done is said", lambda: observes(kube), seconds=30)
+    await others.set_image(kube, others.NO_IMAGE)
     fired = timedelta(seconds=10)  # five polls and evaluations
     alert = story.steps[-1].at
     await story.wait("some polls later", lambda facts: facts.clients[-1].at > alert + fired, within=2 * fired)
@@ -43,12 +61,22 @@ async def test_observe_says_protect_only_goes_local_and_enforce_brings_back(kube
 
     await set_mode(kube, "ProtectOnly")
     await story.until(StepName.READ_PRIMARY_OFF, within=deadlines.switched)
+    await people.eventually("the rollout is told to be stuck", lambda: asks(kube, "RolloutStuck"), seconds=60)
+    await people.eventually("and somebody paged", lambda: people.pages(kube, reason="RolloutStuck"), seconds=30)
+    await others.set_image(kube, image)
     await story.until(StepName.PODS_CONFIRMED_OFF, within=deadlines.rolled_out)
+
+    await not_fought(kube, outage)
+    uid = await others.replace_deployment(kube, before)
+    await story.wait("the new Deployment is turned local", turned_local(uid), within=deadlines.detected)
+    await story.wait(
+        "every Pod reads local", lambda facts: all_read(facts.pods[-1], "false", 3), within=deadlines.rolled_out
+    )
     await outage.held()
     await outage.mend()
     await story.until(StepName.RECOVERY_PROVEN, within=deadlines.proven)
-    await people.eventually("a person is asked to bring reads back", lambda: asks_person(kube), seconds=120)
-    assert outage.observer.facts.jobs_made == ()
+    await people.eventually("a person is asked to bring reads back", lambda: asks(kube, "ModeProtectOnly"), seconds=120)
+    assert [job for job in outage.observer.facts.jobs_made if job.kind == "Recovery"] == []
 
     await set_mode(kube, "Enforce")
     async with outage.comparing():
@@ -59,6 +87,33 @@ async def test_observe_says_protect_only_goes_local_and_enforce_brings_back(kube
     assert [step.step for step in story.steps] == list(StepName)
     assert OUTAGE.broken(facts) == ()
     assert client_errors(facts) == 0
+    assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == before["spec"]
+    await panels.filled_in(outage.world)
+
+
+async def not_fought(kube: Kube, outage: Outage) -> None:
+    """A GitOps controller writes the flag back without end: undone once, then it is named and left for ten minutes."""
+    facts = outage.observer.facts
+    known = len(facts.writes)
+
+    def undone(facts: Facts) -> int:
+        return sum(write.by_operator and write.reads == "false" for write in facts.writes[known:])
+
+    async with others.gitops(kube):
+        await outage.story.wait(
+            "the revert to be undone", lambda facts: undone(facts) > 0, within=timedelta(seconds=15)
+        )
+        await people.eventually("the writer is named", lambda: named(kube), seconds=20)
+        await people.eventually("and somebody paged", lambda: people.pages(kube, reason="ForeignWriter"), seconds=20)
+        begun = outage.observer.facts.clients[-1].at
+        await outage.story.wait("six more syncs", lambda f: f.clients[-1].at > begun + NO_FIGHT, within=2 * NO_FIGHT)
+    assert undone(outage.observer.facts) == 1
+    assert (await kube.get(cluster.POLICY_PATH))["status"].get("blockedUntil"), "when it is undone again is said"
+
+
+def turned_local(uid: str) -> Callable[[Facts], bool]:
+    """Whether the operator has turned the reads of this very Deployment local."""
+    return lambda facts: any(one.by_operator and one.uid == uid and one.reads == "false" for one in facts.writes)
 
 
 async def observes(kube: Kube) -> bool:
@@ -67,6 +122,12 @@ async def observes(kube: Kube) -> bool:
     return ready.get("reason") == "ModeObserve" and "would set CERT_S3_READ_PRIMARY=false" in ready["message"]
 
 
-async def asks_person(kube: Kube) -> bool:
-    """Whether the way back waits for a person, because of the mode."""
-    return (await people.condition(kube, "ActionRequired")).get("reason") == "ModeProtectOnly"
+async def asks(kube: Kube, reason: str) -> bool:
+    """Whether a person is asked for this reason."""
+    return (await people.condition(kube, "ActionRequired")).get("reason") == reason
+
+
+async def named(kube: Kube) -> bool:
+    """Whether the one who writes the flag back is named to people."""
+    asked = await people.condition(kube, "ActionRequired")
+    return asked.get("reason") == "ForeignWriter" and others.GITOPS in asked["message"]

@@ -25,7 +25,16 @@ from certstorage.runbook.bands import SAVES, Band, band_of
 from certstorage.runbook.borrowing import NO_LOAN, Loan, borrow, debugged_at, give_back, keep
 from certstorage.runbook.contacts import SEVERITY, log_query
 from certstorage.runbook.errands import Errand, Progress, bound, follow
-from certstorage.runbook.milder import LOOK_AGAIN, looked_into, of_errand, over, quiet_since, recorded, told
+from certstorage.runbook.milder import (
+    LOOK_AGAIN,
+    cooled_down,
+    looked_into,
+    of_errand,
+    over,
+    quiet_since,
+    recorded,
+    told,
+)
 from certstorage.runbook.recovery import AT_RISK_MARGIN
 from certstorage.runbook.threads import Thread, opened, stated, thread
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
@@ -103,6 +112,7 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
     line = "; ".join(dict.fromkeys(part for part in parts if part))
     finding = Finding(Reason.DEGRADED, line, until=None if share is None else share.until)
     receipt = errand.receipt if errand is not None and errand.progress.over else None
+    quiet = quiet_since(context, found, signal, look(context, signal))
     state = stated(
         context,
         found,
@@ -110,13 +120,13 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
         deadline=None if share is None else share.until,
         job=errand.job if errand is not None and at_work else None,
         marks={
-            "quietSince": quiet_since(context, found, signal, look(context, signal)),
+            "quietSince": quiet,
             "debugAt": context.now if borrowed else found.mark("debugAt") or debugged_at(context),
         },
     )
     wants = Wants(
         finding=finding,
-        look_again_at=context.now + LOOK_AGAIN,
+        look_again_at=cooled_down(context, quiet),
         state=state,
         jobs=() if errand is None else errand.jobs,
         stop_jobs=() if errand is None else errand.stop_jobs,

@@ -96,6 +96,12 @@ def quiet_since(context: Context, found: Thread, signal: Signal, sight: Sight) -
     return signal.since or found.mark("quietSince") or context.now
 
 
+def cooled_down(context: Context, quiet: datetime | None) -> datetime:
+    """When to look again (UTC): soon, and no later than a quiet signal has cooled down."""
+    soon = context.now + LOOK_AGAIN
+    return soon if quiet is None else min(soon, quiet + context.seen.patience.cool_down)
+
+
 def told(signal: Signal) -> str:
     """The signal in one line."""
     value = "" if signal.value is None else f" at {percent(signal.value)}"
@@ -134,7 +140,7 @@ def _goes_on(context: Context, kind: Milder, found: Thread, signal: Signal, quie
     finding = Finding(kind.reason, text)
     return Wants(
         finding=finding,
-        look_again_at=context.now + LOOK_AGAIN,
+        look_again_at=cooled_down(context, quiet),
         state=stated(
             context,
             found,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from tests.e2e.story.plot import Plot
-from tests.e2e.story.scenes import OVER, deed, equal, heard, incident, job, request, sampled
+from tests.e2e.story.scenes import OVER, deed, equal, heard, incident, job, job_made, request, sampled
 
 SRE = "#sre-oncall"
 DAMAGED = "objects were damaged in S3, past the application"
@@ -21,6 +21,10 @@ class Differs(StrEnum):
     PEOPLE_TOLD = "people_told"
     AWS_CASE = "aws_case_written"
     REPAIR_ASKED = "repair_asked_for"
+    REPAIR_RUNS = "repair_runs"
+    STILL_DIFFERENT = "validation_failed_again"
+    ESCALATED = "people_paged"
+    ACCESS_LOG = "access_log_looked_for"
     REPAIRED = "objects_repaired"
     VALIDATION_PASSED = "validation_passed"
     EQUAL = "copies_equal"
@@ -54,6 +58,28 @@ _BY_PERSON = (
         request(Differs.REPAIR_ASKED, "Repair", ("Running", "Done")),
     ),
 )
+_ESCALATED = (
+    (Differs.REPAIR_RUNS, "its Job runs, and somebody deletes it", job_made(Differs.REPAIR_RUNS, "Repair")),
+    (
+        Differs.STILL_DIFFERENT,
+        "a 10 % validation still finds it",
+        job(
+            Differs.STILL_DIFFERENT,
+            "Validation",
+            lambda ended, made: sampled(made, "0.1") and ended.receipt.get("verdict") == "FAIL",
+        ),
+    ),
+    (
+        Differs.ESCALATED,
+        "SRE is paged with all that the runbook asks to provide",
+        heard(Differs.ESCALATED, SRE, "CertStorageActionRequired", "still not below 0.5 % after the repair", "report "),
+    ),
+    (
+        Differs.ACCESS_LOG,
+        "a Job looked where the access log is",
+        job(Differs.ACCESS_LOG, "Findings", lambda ended, _: ended.incident != ""),
+    ),
+)
 _MENDED = (
     (
         Differs.REPAIRED,
@@ -74,4 +100,4 @@ _MENDED = (
 )
 
 INCONSISTENCY = Plot("inconsistency", "Data inconsistency, end to end", (*_FOUND, *_MENDED))
-RANDOM = Plot("random", "Random data inconsistency, end to end", (*_FOUND, *_BY_PERSON, *_MENDED))
+RANDOM = Plot("random", "Random data inconsistency, end to end", (*_FOUND, *_BY_PERSON, *_ESCALATED, *_MENDED))

@@ -9,6 +9,8 @@ from datetime import datetime
 READ_PRIMARY = "CERT_S3_READ_PRIMARY"
 DUAL_WRITE = "CERT_S3_DUAL_WRITE"
 LOG_LEVEL = "LOG_LEVEL"
+CONNECT_TIMEOUT = "CERT_S3_CONNECT_TIMEOUT"
+READ_TIMEOUT = "CERT_S3_READ_TIMEOUT"
 OUTAGES = frozenset({"CertS3Outage", "CertS3BlackHole"})
 """The alerts that mean an outage by themselves."""
 

@@ -114,6 +114,21 @@ class Kube:
         headers = {"Content-Type": kind} if data is not None else {}
         if user:
             headers["Impersonate-User"] = user
+        text = await self._answer(method, path, query=query, data=data, headers=headers)
+        try:
+            return json.loads(text) if text.strip() else None
+        except ValueError as error:
+            raise KubeError(0, f"{method} {path}: not JSON: {text[:200]!r}") from error
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        data: str | bytes | None,
+        headers: Mapping[str, str],
+    ) -> str:
         try:
             async with self._session.request(
                 method, f"http://localhost{path}", params=query, data=data, headers=headers
@@ -123,10 +138,11 @@ class Kube:
             raise KubeError(0, f"{method} {path}: {error or type(error).__name__}") from error
         if answer.status >= 300:
             raise KubeError(answer.status, f"{method} {path}: {_reason(text)}")
-        try:
-            return json.loads(text) if text.strip() else None
-        except ValueError as error:
-            raise KubeError(0, f"{method} {path}: not JSON: {text[:200]!r}") from error
+        return text
+
+    async def upload(self, path: str, data: bytes) -> None:
+        """PUT these bytes. Raises KubeError."""
+        await self._answer("PUT", path, data=data, headers={"Content-Type": "application/octet-stream"})
 
     async def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 60) -> str:
         """Standard output of kubectl against this cluster. Raises KubeError with what it said when it fails."""

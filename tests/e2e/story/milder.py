@@ -168,6 +168,9 @@ READ_FALLBACK = watched(
     told=heard(Watched.PEOPLE_TOLD, PLATFORM, "CertStorageIncident", "monitor and wait"),
 )
 
+RESURRECTED = frozenset({"resurrected"})
+"""What S3 was not allowed to delete is read from it."""
+
 DELETES = watched(
     "deletes",
     "Failing deletes, end to end",
@@ -176,8 +179,7 @@ DELETES = watched(
     cause=("deletes are denied", fault(Watched.CAUSED)),
     mend=S3_MENDED,
     told=heard(Watched.PEOPLE_TOLD, PLATFORM, "CertStorageActionRequired", "may not delete"),
-    # what S3 was not allowed to delete is read from it
-    tolerated=frozenset({"resurrected"}),
+    tolerated=RESURRECTED,
 )
 
 FILLED, ROOM_MADE = "the disk was filled", "room was made"

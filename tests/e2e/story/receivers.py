@@ -29,6 +29,12 @@ class Receivers:
         await self.kube.call("PUT", cluster.RECEIVERS.path("/failing"), body=status)
 
 
+def _line(alert: Mapping[str, Any]) -> str:
+    """One alert of a webhook's message: its own state, its name, what it says."""
+    summary = alert.get("annotations", {}).get("summary", "")
+    return f"{alert.get('status', '')} {alert['labels'].get('alertname', '')}: {summary}"
+
+
 def message(received: Mapping[str, Any]) -> Told:
     """One message in the words of its service."""
     body = received["body"] if isinstance(received["body"], dict) else {}
@@ -44,7 +50,7 @@ def message(received: Mapping[str, Any]) -> Told:
             to, action = body.get("routing_key", ""), body.get("event_action", "")
         case _:
             alerts = body.get("alerts", [])
-            text = "\n".join(str(alert["labels"].get("alertname", "")) for alert in alerts)
+            text = "\n".join(_line(alert) for alert in alerts)
             to, action = body.get("receiver", ""), body.get("status", "")
     return Told(
         at=audit.time(received["at"]),

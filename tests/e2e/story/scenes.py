@@ -154,6 +154,20 @@ def no_pod(name: StrEnum) -> Finder:
     return find
 
 
+def job_made(name: StrEnum, kind: str) -> Finder:
+    """A Job of this kind is made."""
+
+    def find(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
+        for one in facts.jobs_made:
+            if one.kind == kind and one.at >= begun(done):
+                return Step(
+                    name, one.at, {"source": "audit log", "job": one.name, "job_uid": one.uid, "said": one.name}
+                )
+        return None
+
+    return find
+
+
 def job(name: StrEnum, kind: str, test: Callable[[Job, JobMade], bool]) -> Finder:
     """A Job of this kind, made after the story began, ended so; its receipt carries what it found."""
 

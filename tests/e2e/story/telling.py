@@ -11,9 +11,9 @@ from enum import StrEnum
 
 from tests.e2e.story import asking, cluster
 from tests.e2e.story.differing import DAMAGED, INCONSISTENCY, Differs
-from tests.e2e.story.facts import Facts
+from tests.e2e.story.facts import CONNECT_TIMEOUT, READ_TIMEOUT, Facts, Write
 from tests.e2e.story.kube import KubeError
-from tests.e2e.story.milder import DEGRADATION, FILLED, READ_FALLBACK, ROOM_MADE, Degraded, Watched
+from tests.e2e.story.milder import DEGRADATION, FILLED, PLATFORM, READ_FALLBACK, ROOM_MADE, Degraded, Watched
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.plot import Plot, Terms
 from tests.e2e.story.scenes import OVER
@@ -29,6 +29,11 @@ ALWAYS_FIRING = frozenset({"CertStorageWatchdog"})
 QUIET = ("ReadsFromS3", "Returned", "ReturnUnverified")
 """Reasons of an operator that has nothing to do."""
 COMPARE_SECONDS = 0.5
+SLOW_AND_DENIED = "put:lost=12,get:delay=700,delete:denied"
+LONG_TIMEOUTS = ("10", "30")
+"""The runbook's: to connect and to read, in seconds."""
+A_PASS_LATER = timedelta(seconds=5)
+"""By then the operator has seen a schedule that was just written."""
 DIFFERENCES_COUNT_AFTER = timedelta(seconds=65)
 """The validator takes what changed within the last minute for something that is under way (--min-age)."""
 
@@ -125,9 +130,12 @@ async def degradation(telling: Telling) -> None:
 async def inconsistency(telling: Telling) -> None:
     """Scenario 3: a certificate changes in the bucket, and soon the nightly validation is due."""
     world = telling.world
-    await telling.calm()
     archive = await damage(telling, slice(1))
-    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": tonight(datetime.now(UTC))}}})
+    await telling.calm()
+    await world.kube.patch(
+        cluster.POLICY_PATH,
+        {"spec": {"validation": {"schedule": tonight(telling.observer.facts.deeds[-1].at, datetime.now(UTC))}}},
+    )
     try:
         async with telling.comparing(archive):
             await telling.through(Differs.RESOLVED)
@@ -135,28 +143,52 @@ async def inconsistency(telling: Telling) -> None:
         await world.kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"schedule": None}}})
 
 
-async def batch_inconsistency(telling: Telling) -> None:
-    """Scenario 3: most of a folder changes in the bucket; a person asks for the validation."""
-    await telling.calm()
+async def batch_inconsistency(telling: Telling, *, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    """Scenario 3: most of a folder changes in the bucket; a person asks for the validation.
+
+    `meanwhile` has the time that damage takes to count.
+    """
     archive = await damage(telling, slice(20, 27))
+    await telling.calm()
+    await meanwhile()
     await age(telling)
     await asking.ask(telling.world.kube, "Validation", by=asking.JANE, reason="a folder cannot be opened")
     async with telling.comparing(archive):
         await telling.through(Differs.RESOLVED)
 
 
-async def random_inconsistency(telling: Telling) -> None:
-    """Scenario 3: what differs has nothing in common, so that a person is needed; one asked for the validation, too."""
+async def random_inconsistency(telling: Telling, *, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    """Scenario 3: what differs has nothing in common, so that a person is needed; one asked for the validation, too.
+
+    `meanwhile` has the time that damage takes to count.
+    """
     kube = telling.world.kube
-    await telling.calm()
     # of another folder and another size each
     archive = await damage(telling, slice(3, 60, 13))
+    await telling.calm()
+    await meanwhile()
     await age(telling)
     await asking.ask(kube, "Validation", by=asking.JANE, reason="a customer's certificate cannot be opened")
     async with telling.comparing(archive):
         await telling.through(Differs.AWS_CASE)
-        await asking.ask(kube, "Repair", by=asking.JANE, reason="local copies are right, AWS Support knows")
+        repair = await asking.ask(kube, "Repair", by=asking.JANE, reason="local copies are right, AWS Support knows")
+        await telling.through(Differs.REPAIR_ASKED)
+        await lose_job(telling, repair)
+        await telling.through(Differs.ACCESS_LOG)
+        await asking.ask(kube, "Repair", by=asking.JANE, reason="and nobody deletes the Job this time")
         await telling.through(Differs.RESOLVED)
+
+
+async def lose_job(telling: Telling, request: str) -> None:
+    """Somebody deletes the Job of a request while it runs, as soon as the operator knows that it does."""
+
+    def runs(facts: Facts) -> bool:
+        latest = next((one for one in reversed(facts.requests) if one.name == request), None)
+        return latest is not None and bool(latest.status.get("jobUID"))
+
+    await telling.story.wait("the Job of the request runs", runs, within=STEP)
+    name = next(made.name for made in reversed(telling.observer.facts.jobs_made) if made.kind == "Repair")
+    await telling.world.kube.delete(f"{cluster.JOBS_PATH}/{name}", propagationPolicy="Background")
 
 
 async def damage(telling: Telling, which: slice) -> list[str]:
@@ -176,36 +208,29 @@ async def age(telling: Telling) -> None:
     await telling.story.wait("the damage is old enough to count", counts, within=2 * DIFFERENCES_COUNT_AFTER)
 
 
-def tonight(now: datetime) -> str:
-    """A cron schedule, in UTC as `now`, that fires when a minute begins and what changes now counts."""
-    at = now + DIFFERENCES_COUNT_AFTER + timedelta(minutes=1)
+def tonight(damaged: datetime, now: datetime) -> str:
+    """A cron schedule (UTC) that fires when a minute begins, soon, and what was damaged then counts."""
+    at = max(damaged + DIFFERENCES_COUNT_AFTER, now + A_PASS_LATER) + timedelta(minutes=1)
     return f"{at.minute} {at.hour} * * *"
 
 
 async def fallback(telling: Telling) -> None:
-    """Scenario 4: 20 % of the reads of S3 fail."""
-    await _watched(telling, "get:failing=20")
-
-
-async def deletes(telling: Telling, *, meanwhile: Callable[[], Awaitable[None]]) -> None:
-    """The table's row: S3 denies every delete."""
-    await _watched(telling, "delete:denied", meanwhile)
-
-
-async def _watched(telling: Telling, fault: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
-    """A fault until people were told; then all is well again."""
+    """Scenario 4: 20 % of the reads of S3 fail, until people were told; then all is well again."""
     await telling.calm()
-    await telling.world.faults.switch(fault)
-    await telling.through(Watched.ALERT_FIRING)
-    if meanwhile is not None:
-        await meanwhile()
+    await telling.world.faults.switch("get:failing=20")
     await telling.through(Watched.PEOPLE_TOLD)
     await telling.world.faults.mend()
     await telling.through(Watched.RESOLVED)
 
 
-async def storm(degraded: Telling, elevated: Telling, full: Telling) -> None:
-    """Scenarios 2 and 4 and a full disk at the same time, each to its end; all seen by one observer."""
+async def storm(
+    degraded: Telling, elevated: Telling, full: Telling, denied: Telling, *, meanwhile: Callable[[], Awaitable[None]]
+) -> None:
+    """Scenarios 2 and 4 and a full disk at the same time, each to its end; all seen by one observer.
+
+    When their causes are known, GETs do not fail any more but are slow, so that latency is suspected and the timeouts
+    are lengthened; and deletes are denied, with `meanwhile` before anybody is told.
+    """
     world, observer = degraded.world, degraded.observer
     await degraded.calm(forgetful=True)
     await world.faults.switch("put:lost=12,get:failing=20")
@@ -215,14 +240,36 @@ async def storm(degraded: Telling, elevated: Telling, full: Telling) -> None:
         await degraded.through(Degraded.PEOPLE_TOLD)
         await elevated.through(Watched.PEOPLE_TOLD)
         await full.through(Watched.PEOPLE_TOLD)
+        await world.faults.switch(SLOW_AND_DENIED)
+        await denied.through(Watched.ALERT_FIRING)
+        await meanwhile()
+        await denied.through(Watched.PEOPLE_TOLD)
+        await degraded.story.wait("slow GETs are told", slow_gets_told, within=STEP)
+        await degraded.story.wait("timeouts are lengthened", lengthened, within=STEP)
     finally:
         await world.faults.mend()
         await world.ballast("rm", "--force")
     observer.did(ROOM_MADE)
     await elevated.through(Watched.RESOLVED)
     await full.through(Watched.RESOLVED)
+    await denied.through(Watched.RESOLVED)
     await degraded.through(Degraded.GIVEN_BACK)
     await degraded.story.wait("every incident is over", all_over, within=STEP)
+
+
+def slow_gets_told(facts: Facts) -> bool:
+    """Whether platform engineering was told that GETs are slow."""
+    return any(one.to == PLATFORM and one.status < 300 and "CertS3GetSlow" in one.text for one in facts.told)
+
+
+def lengthened(facts: Facts) -> bool:
+    """Whether the operator has set the runbook's longer timeouts."""
+    return any(write.by_operator and timeouts(write) == LONG_TIMEOUTS for write in facts.writes)
+
+
+def timeouts(write: Write) -> tuple[str | None, str | None]:
+    """To connect and to read, in seconds, after a write."""
+    return write.env.get(CONNECT_TIMEOUT), write.env.get(READ_TIMEOUT)
 
 
 def all_over(facts: Facts) -> bool:

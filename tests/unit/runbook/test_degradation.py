@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -188,6 +189,17 @@ def test_where_nothing_may_be_repaired_the_validation_after_a_degradation_only_c
     job = world.wanted[world.job().name]
     assert (job.kind, job.mends) == (JobKind.VALIDATION, False)
     assert job.since is not None, "what changed meanwhile is compared in full all the same"
+
+
+def test_a_quiet_signal_is_looked_at_again_when_it_has_cooled_down() -> None:
+    world = degraded()
+    probed(world)
+    world.signals = healthy()
+    world.step(10)
+    quiet = world.now
+    world.step(290)
+    assert world.last is not None
+    assert world.last.look_again_at == quiet + timedelta(seconds=300)
 
 
 def test_a_signal_that_flaps_is_one_incident() -> None:
