@@ -113,7 +113,7 @@ async def test_the_story_ends_well_whatever_happens_on_the_way(outage: Outage, t
         await story.until(StepName.RECOVERY_PROVEN, within=outage.deadlines.proven)
         await people.eventually("JobStuck", lambda: people.has_event(kube, "JobStuck"), seconds=120)
         await set_image(kube, None)
-        await people.eventually("the second Job", lambda: running(kube, "2"), seconds=90)
+        await people.eventually("the second Job, remembered", lambda: remembered(kube, "2"), seconds=90)
         await kube.delete(f"{cluster.JOBS_PATH}/{incident}-r2", propagationPolicy="Background")
         await people.eventually("JobGone", lambda: people.has_event(kube, "JobGone"), seconds=30)
         await people.eventually("the third Job", lambda: running(kube, "3"), seconds=90)
@@ -178,6 +178,13 @@ async def running(kube: Kube, attempt: str) -> bool:
     """Whether the Job of this attempt is there and has not ended."""
     jobs = await kube.items(cluster.JOBS_PATH, labelSelector=f"{audit.ATTEMPT}={attempt}")
     return any(not job["status"].get("conditions") for job in jobs)
+
+
+async def remembered(kube: Kube, attempt: str) -> bool:
+    """Whether the status knows the Job of this attempt by its UID: one that went before that is made anew."""
+    jobs = await kube.items(cluster.JOBS_PATH, labelSelector=f"{audit.ATTEMPT}={attempt}")
+    operation = (await kube.get(cluster.POLICY_PATH)).get("status", {}).get("operation", {})
+    return any(job["metadata"]["uid"] == operation.get("jobUID") for job in jobs)
 
 
 def one_at_a_time(facts: Facts) -> bool:
