@@ -53,10 +53,10 @@ class JobWanted:
 
     kind: JobKind
     name: str
-    incident: str
-    attempt: int
-    nonce: str
-    inputs_hash: str
+    incident: str = ""
+    attempt: int = 1
+    nonce: str = ""
+    inputs_hash: str = ""
     since: datetime | None = None
     mends: bool = False
     sample_rate: float = 0.01

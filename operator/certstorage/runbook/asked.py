@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.reasons import Reason
@@ -68,9 +69,9 @@ def approval(
     return Answered(Answer.DENY if denied else Answer.APPROVE, f"{chosen.name} by {chosen.by or 'somebody'}")
 
 
-def answered(request: RequestSeen, **changes: object) -> tuple[RequestAnswer, ...]:
-    """The answer with these fields of the status changed, if that is news."""
-    status = replace(request.status, expires_at=request.expires_at, **changes)  # type: ignore[arg-type]
+def answered(request: RequestSeen, *, until: datetime | None = None, **changes: Any) -> tuple[RequestAnswer, ...]:
+    """The answer with these fields of the status changed, if that is news; `until` is when it is looked at again."""
+    status = replace(request.status, expires_at=request.expires_at, until=until, **changes)
     old = request.status
     if old.until is not None and status.until is not None and replace(status, until=old.until) == old:
         # a time to look again that only moves on says nothing new
@@ -103,12 +104,11 @@ def expired(context: Context, request: RequestSeen) -> tuple[RequestAnswer, ...]
         phase=RequestPhase.EXPIRED,
         reason=Reason.REQUEST_EXPIRED.value,
         message=text,
-        until=None,
         finished_at=context.now,
     )
 
 
-def done(context: Context, request: RequestSeen, reason: Reason, message: str, **changes: object) -> Wants:
+def done(context: Context, request: RequestSeen, reason: Reason, message: str, **changes: Any) -> Wants:
     """The request is over."""
     return Wants(
         answers=answered(
@@ -116,7 +116,6 @@ def done(context: Context, request: RequestSeen, reason: Reason, message: str, *
             phase=RequestPhase.DONE,
             reason=reason.value,
             message=message,
-            until=None,
             finished_at=request.status.finished_at or context.now,
             **changes,
         )
@@ -147,9 +146,7 @@ def _approval_answer(context: Context, request: RequestSeen, plans: Mapping[str,
         reason, text = Reason.PLAN_CHANGED, f"the plan of {what} changed: read it again, and approve {digest or 'it'}"
     else:
         reason, text = Reason.APPROVAL_TAKEN, f"it answers {what}"
-    return answered(
-        request, phase=RequestPhase.DONE, reason=reason.value, message=text, finished_at=context.now, until=None
-    )
+    return answered(request, phase=RequestPhase.DONE, reason=reason.value, message=text, finished_at=context.now)
 
 
 def _plan_of(context: Context, request: RequestSeen) -> tuple[str, str]:
@@ -207,16 +204,13 @@ def _return_answer(context: Context, request: RequestSeen) -> tuple[RequestAnswe
             message=f"attempt {hold.attempt} is under way",
             started_at=context.now,
             incident=hold.incident,
-            until=None,
         )
     if running and not under_way:
         return _not_passed(context, request, hold)
     if running:
         return ()
     text = "the next attempt begins as soon as S3 has answered for recovery.holdSeconds; proof is needed all the same"
-    return answered(
-        request, phase=RequestPhase.PENDING, reason=Reason.OUTAGE_READS_LOCAL.value, message=text, until=None
-    )
+    return answered(request, phase=RequestPhase.PENDING, reason=Reason.OUTAGE_READS_LOCAL.value, message=text)
 
 
 def _not_passed(context: Context, request: RequestSeen, hold: Hold) -> tuple[RequestAnswer, ...]:

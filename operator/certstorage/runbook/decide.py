@@ -124,7 +124,6 @@ def _without_target(policy: Policy, seen: Observation, before: Status, now: date
     wants = Wants(
         finding=Finding(problem.reason, problem.message),
         desired=before.reads.desired if before.reads is not None else ReadsFrom.UNKNOWN,
-        look_again_at=now + LOOK_AGAIN,
         operation=None if gone else before.operation,
         asks=(Ask(problem.reason, problem.message),),
     )
@@ -149,7 +148,6 @@ def _deleting(context: Context) -> Decision:
     idle = "the policy is being deleted; " + ("nothing is held" if patch is None else "what it holds is given back")
     wants = Wants(
         finding=Finding(Reason.POLICY_DELETED, text if held else idle),
-        hold=None,
         desired=ReadsFrom.LOCAL if read_flag(context) is FlagState.FALSE else ReadsFrom.S3,
         look_again_at=context.now + timedelta(seconds=1),
         asks=asks,

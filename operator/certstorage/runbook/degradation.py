@@ -75,6 +75,8 @@ def _remember(context: Context) -> Wants:
     at, state = debugged_at(context), context.before.scenario(Scenario.DEGRADATION)
     if at is None or state is None or context.now >= at + timedelta(days=1):
         return NOTHING
+    if state.step is Step.DONE:
+        return Wants(state=state)
     return Wants(state=replace(state, step=Step.DONE, job_name="", job_uid="", retry_at=None, marks={"debugAt": at}))
 
 
@@ -85,7 +87,9 @@ def _became_outage(context: Context, found: Thread, share: DegradationHold | Non
 
 def _forgetting(context: Context, found: Thread, wants: Wants) -> Wants:
     at = found.mark("debugAt")
-    return wants if at is None else replace(wants, state=stated(context, found, Step.DONE, marks={"debugAt": at}))
+    if at is None:
+        return wants
+    return replace(wants, state=stated(context, found, Step.DONE, marks={"debugAt": at, "quietSince": None}))
 
 
 def _with_loan(wants: Wants, loan: Loan) -> Wants:
@@ -144,16 +148,11 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
                 findings=known,
                 evidence=causes.evidence(context, found, receipt),
                 report="" if receipt is None else receipt.report,
-                actor="" if not loan.foreign or loan.share is None else _writer(loan),
             ),
         ),
         asks=_pages(context, found, severe, text),
     )
     return _with_loan(wants, loan)
-
-
-def _writer(loan: Loan) -> str:
-    return loan.share.reverted_by if isinstance(loan.share, DegradationHold) else ""
 
 
 def _loan(
@@ -201,8 +200,6 @@ def validation_job(context: Context, found: Thread, attempt: int) -> JobWanted:
         name=f"{found.name}-v{attempt}",
         incident=found.name,
         attempt=attempt,
-        nonce="",
-        inputs_hash="",
         since=found.began - AT_RISK_MARGIN,
         mends=may and spec.validation.repair is not Repair.REPORT,
         sample_rate=spec.degradation.sample_rate,
@@ -263,7 +260,6 @@ def _validating(
             context, found, Step.VALIDATING, attempt=attempt, retry_at=retry_at, job=job, marks={"quietSince": None}
         ),
         jobs=() if errand is None else errand.jobs,
-        stop_jobs=() if errand is None else errand.stop_jobs,
         cases=(
             Case(
                 name=found.name,

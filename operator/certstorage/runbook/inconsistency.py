@@ -131,9 +131,6 @@ def repair_job(context: Context, found: Thread, last: Validation | None) -> JobW
         kind=JobKind.REPAIR,
         name=f"{found.name}-p1",
         incident=found.name,
-        attempt=1,
-        nonce="",
-        inputs_hash="",
         timeout_seconds=spec.timeout_seconds,
         repair=_MODES.get(spec.repair, RepairMode.ALL),
         source="" if last is None else last.report,
@@ -162,8 +159,6 @@ def validation_job(context: Context, found: Thread, attempt: int) -> JobWanted:
         name=f"{found.name}-v{attempt}",
         incident=found.name,
         attempt=attempt,
-        nonce="",
-        inputs_hash="",
         sample_rate=max(SAMPLE_RATE, spec.validation.sample_rate),
         min_sample=spec.recovery.min_sample,
         max_mismatch=spec.recovery.max_mismatch,
@@ -181,7 +176,7 @@ def _validate(context: Context, found: Thread, said: str = "") -> Wants:
         ended = over(context, found, "scenario-3/step-4", f"repaired and proven: {errand.finding.message}")
         return replace(ended, validation=errand.validation)
     if errand.progress is Progress.FAILED or (errand.progress is Progress.INCONCLUSIVE and attempt >= MOST_VALIDATIONS):
-        wants = _person(context, found, errand.validation, still=True)
+        wants = _person(context, found, errand.validation)
         return replace(wants, validation=errand.validation, stop_jobs=errand.stop_jobs)
     if errand.progress is Progress.INCONCLUSIVE:
         again = replace(found, state=stated(context, found, Step.VALIDATING, attempt=attempt + 1))
@@ -209,17 +204,16 @@ def _at_work(
         look_again_at=context.now + LOOK_AGAIN,
         state=stated(context, found, step, job=job, job_name=name),
         jobs=() if errand is None else errand.jobs,
-        stop_jobs=() if errand is None else errand.stop_jobs,
         cases=(case_of(context, found, finding, row, last),),
     )
 
 
-def _person(context: Context, found: Thread, last: Validation | None, *, still: bool = False) -> Wants:
+def _person(context: Context, found: Thread, last: Validation | None) -> Wants:
     """A person decides: AWS Support for random objects, a repair, or what still differs after one."""
     last = last or context.before.last_validation
     against = _against_repair(context, last)
     kind, _ = pattern_of(context, last)
-    still = still or found.attempt > 0
+    still = found.attempt > 0
     why = "still not below 0.5 % after the repair" if still else against.message if against is not None else ""
     where = f"; report {last.report}" if last is not None and last.report else ""
     text = f"{facts(last)}: {why}{where}"

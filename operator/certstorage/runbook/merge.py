@@ -74,6 +74,8 @@ def will_of(wants: Wants) -> Will:
 
 def join(one: Will, other: Will) -> Will:
     """Both together; the safe value wins wherever they differ."""
+    if other == BOTTOM:
+        return one
     return Will(
         local=one.local or other.local,
         permits=one.permits | other.permits,

@@ -41,7 +41,6 @@ class Opinion:
     row: str
     page: str = ""
     command: str = ""
-    contact: str = ""
     severity: Severity = Severity.CRITICAL
 
 
@@ -114,9 +113,6 @@ def findings_job(context: Context, found: Thread) -> JobWanted:
         kind=JobKind.FINDINGS,
         name=f"{found.name}-f1",
         incident=found.name,
-        attempt=1,
-        nonce="",
-        inputs_hash="",
         timeout_seconds=FINDINGS_SECONDS,
     )
     return bound(context, wanted)
@@ -165,7 +161,7 @@ def _goes_on(context: Context, kind: Milder, found: Thread, signal: Signal, quie
                 row=opinion.row or kind.row,
                 findings=known,
                 evidence=(
-                    *_signal_evidence(context, found, signal),
+                    *_signal_evidence(context, signal),
                     *causes.evidence(context, found, receipt),
                 ),
                 report="" if receipt is None else receipt.report,
@@ -184,8 +180,8 @@ def of_errand(errand: Errand | None) -> tuple[IncidentFinding, ...]:
     return causes.causes(errand.receipt)
 
 
-def _signal_evidence(context: Context, found: Thread, signal: Signal) -> tuple[Evidence, ...]:
-    if found.state is not None or signal.verdict is not Verdict.FIRING:
+def _signal_evidence(context: Context, signal: Signal) -> tuple[Evidence, ...]:
+    if signal.verdict is not Verdict.FIRING:
         return ()
     return (Evidence(context.now, "Signal", signal.name.value, told(signal)),)
 
@@ -206,7 +202,6 @@ def asks(context: Context, kind: Milder, found: Thread, opinion: Opinion) -> tup
             opinion.page,
             opinion.command or incident_command(context.policy, found.name),
             severity=opinion.severity,
-            contact=opinion.contact,
             scenario=kind.scenario,
             incident=found.name,
             since=found.began,

@@ -140,8 +140,8 @@ def _local(context: Context, hold: Hold) -> Wants:
 def _named(context: Context, hold: Hold) -> Ask:
     env = context.policy.spec.env.read_primary
     text = (
-        f"{hold.reverted_by or 'somebody'} wrote {env} back during the outage ({hold.reverts} times); it is off again."
-        f" Let {hold.reverted_by or 'that writer'} leave {env} alone, or override the operator with mode: Observe"
+        f"{hold.reverted_by} wrote {env} back during the outage ({hold.reverts} times); it is off again."
+        f" Let {hold.reverted_by} leave {env} alone, or override the operator with mode: Observe"
     )
     return Ask(Reason.FOREIGN_WRITER, text, f"kubectl -n {context.policy.namespace} get deployment "
                f"{context.policy.spec.target.name} -o yaml --show-managed-fields")  # fmt: skip

@@ -86,10 +86,7 @@ def nightly_job(context: Context, due: datetime, attempt: int) -> JobWanted:
     wanted = JobWanted(
         kind=JobKind.VALIDATION,
         name=f"{context.policy.name}-n-{due:%Y%m%d-%H%M}-{attempt}",
-        incident="",
         attempt=attempt,
-        nonce="",
-        inputs_hash="",
         sample_rate=spec.validation.sample_rate,
         min_sample=spec.recovery.min_sample,
         max_mismatch=spec.recovery.max_mismatch,
@@ -220,7 +217,6 @@ def _request(context: Context, request: RequestSeen) -> Wants:
             started_at=request.status.started_at or context.now,
             job_name=wanted.name,
             job_uid="" if errand.job is None else errand.job.uid,
-            until=None,
         ),
     )
 
@@ -232,10 +228,6 @@ def request_job(context: Context, request: RequestSeen) -> JobWanted:
     wanted = JobWanted(
         kind=JobKind.REPAIR if repairing else JobKind.VALIDATION,
         name=f"{context.policy.name}-rq-{request.uid.replace('-', '')[:12]}",
-        incident="",
-        attempt=1,
-        nonce="",
-        inputs_hash="",
         sample_rate=request.sample_rate or (SAMPLE_RATE if repairing else spec.validation.sample_rate),
         min_sample=spec.recovery.min_sample,
         max_mismatch=spec.recovery.max_mismatch,

@@ -130,7 +130,6 @@ def _goes_on(
         look_again_at=min(context.now + LOOK_AGAIN, hold.restore_by or context.now + LOOK_AGAIN),
         operation=_operation(context, hold, share, step, errand),
         jobs=() if errand is None else errand.jobs,
-        stop_jobs=() if errand is None else errand.stop_jobs,
         answers=() if request is None else _running(context, request, share, finding),
         cases=(case_of(share, finding, row, IncidentPhase.OPEN),),
     )
@@ -145,7 +144,6 @@ def _running(context: Context, request: RequestSeen, share: SweepHold, finding: 
         started_at=request.status.started_at or share.since,
         incident=share.incident,
         job_name=f"{share.incident}-s1",
-        until=None,
     )
 
 
@@ -183,7 +181,6 @@ def _passed(context: Context, hold: Hold, share: SweepHold, errand: Errand) -> W
         state=ScenarioState(Scenario.SWEEP, Step.RESTORING, share.since, context.now),
         answers=() if request is None else _answer(context, request, share, finding, "Pass", errand=errand),
         cases=(case_of(share, finding, "sweep/step-4", IncidentPhase.RESOLVED, errand=errand),),
-        events=(EventWanted(EventType.NORMAL, finding.reason.value, text),),
     )
 
 
@@ -201,7 +198,6 @@ def _answer(
         started_at=request.status.started_at or share.since,
         finished_at=context.now,
         incident=share.incident,
-        until=None,
     )
 
 
@@ -272,4 +268,4 @@ def _held_for_people(context: Context, hold: Hold, share: SweepHold, errand: Err
         text="" if errand is None else ticket(context, share, finding, errand),
     )  # fmt: skip
     asks = (replace(page(context, share.incident, finding.reason, text, share.since), command=command),)
-    return replace(wants, finding=finding, asks=asks, cases=(case,), jobs=())
+    return replace(wants, asks=asks, cases=(case,))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from certstorage.api.hold import SweepHold
 from certstorage.api.incidents import IncidentPhase
@@ -109,10 +110,9 @@ def _consider(context: Context, request: RequestSeen) -> Wants:
             message=f"denied by {approved.by}",
             approved_by=approved.by,
             finished_at=context.now,
-            until=None,
         )
         return Wants(answers=denied)
-    facts: dict[str, object] = {"plan": plan, "plan_hash": digest, "approved_by": approved.by}
+    facts: dict[str, Any] = {"plan": plan, "plan_hash": digest, "approved_by": approved.by}
     against = sweep_gates.refusal(context)
     if against is not None:
         until = against.until or context.now + LOOK_AGAIN
@@ -168,7 +168,7 @@ def _window(context: Context) -> Finding | None:
     return Finding(Reason.OUTSIDE_WINDOW, f"it waits for the sweep window{when}", until=fires.next)
 
 
-def _waits(context: Context, request: RequestSeen, finding: Finding, facts: dict[str, object]) -> Wants:
+def _waits(context: Context, request: RequestSeen, finding: Finding, facts: dict[str, Any]) -> Wants:
     answer = answered(
         request,
         phase=RequestPhase.PENDING,
@@ -189,7 +189,7 @@ def _waits(context: Context, request: RequestSeen, finding: Finding, facts: dict
     return Wants(answers=answer, asks=asks, look_again_at=finding.until or context.now + timedelta(minutes=5))
 
 
-def _begin(context: Context, request: RequestSeen, facts: dict[str, object]) -> Wants:
+def _begin(context: Context, request: RequestSeen, facts: dict[str, Any]) -> Wants:
     """Step 1: replicas to 0, and all that must be given back remembered, in one write."""
     policy, now = context.policy, context.now
     share = SweepHold(
@@ -211,7 +211,6 @@ def _begin(context: Context, request: RequestSeen, facts: dict[str, object]) -> 
         started_at=now,
         incident=share.incident,
         job_name=f"{share.incident}-s1",
-        until=None,
         **facts,
     )
     return Wants(

@@ -69,6 +69,7 @@ def test_a_healthy_policy_writes_nothing_and_says_so() -> None:
     assert world.step(600).events == ()
 
 
+@pytest.mark.runbook("scenario-1/symptoms", "scenario-1/step-2")
 def test_an_outage_turns_reads_local_in_one_write_with_the_hold() -> None:
     world = World(signals=outage())
     decision = world.step()
@@ -90,6 +91,7 @@ def test_a_black_hole_is_an_outage_too() -> None:
     assert world.read_is(FlagState.FALSE)
 
 
+@pytest.mark.runbook("scenario-1/step-3")
 @pytest.mark.parametrize(
     ("before", "captured"), [("false", {READ: "true", DUAL: "false"}), (None, {READ: "true", DUAL: None})]
 )
@@ -112,6 +114,7 @@ def test_the_resolved_alert_brings_nothing_back_while_saves_fail() -> None:
     assert world.jobs == {}
 
 
+@pytest.mark.runbook("scenario-1/post-1")
 @pytest.mark.parametrize("recovery", [Verdict.CLEAR_UNPROVEN, Verdict.UNKNOWN, Verdict.FIRING])
 def test_only_proof_starts_the_way_back(recovery: Verdict) -> None:
     world = fallen()
@@ -130,6 +133,7 @@ def test_an_untrusted_source_starts_nothing() -> None:
     assert world.jobs == {}
 
 
+@pytest.mark.runbook("scenario-1/post-1")
 def test_recovery_must_hold_without_a_break() -> None:
     world = fallen()
     world.signals = healthy()
@@ -156,6 +160,7 @@ def test_without_traffic_the_job_probes_for_five_minutes() -> None:
     assert (job.probes - 1) * job.probe_interval_seconds >= 300
 
 
+@pytest.mark.runbook("scenario-1/post-2", "scenario-1/post-3")
 def test_a_passing_receipt_brings_reads_back_as_they_were_and_lets_go() -> None:
     world = World(signals=outage())
     world.env[READ] = EnvVar.literal("True", "helm")
@@ -192,6 +197,7 @@ def test_an_absent_dual_write_entry_is_removed_again_but_a_false_one_stays_on() 
         assert (world.env[DUAL].value if DUAL in world.env else None) == after
 
 
+@pytest.mark.runbook("scenario-1/post-3")
 @pytest.mark.parametrize(
     ("verdict", "changes", "reason"),
     [
@@ -362,6 +368,7 @@ def test_observe_in_the_middle_of_an_incident_freezes_it() -> None:
     assert world.read_is(FlagState.TRUE)
 
 
+@pytest.mark.runbook("scenario-1/post-4")
 def test_the_check_of_the_new_pods_can_send_reads_back_to_local() -> None:
     world = returned()
     assert world.status.operation is not None
@@ -389,6 +396,7 @@ def test_an_outage_on_the_way_back_goes_local_at_once_in_the_same_incident() -> 
     assert world.hold.before == {READ: "true"}
 
 
+@pytest.mark.runbook("scenario-1/post-4")
 def test_without_reads_the_return_stays_and_says_it_is_unverified() -> None:
     world = returned()
     world.serve(reads=3, fallbacks=3)

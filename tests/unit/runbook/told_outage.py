@@ -21,7 +21,9 @@ from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import SignalName, SignalSet, Verdict
 from tests.unit.runbook.tellers import DAY, HOLD, down, onward, returning, story, validating
 from tests.unit.runbook.test_degradation import clear, degraded
+from tests.unit.runbook.test_milder import in_work
 from tests.unit.runbook.test_requests import approve_incident, waiting
+from tests.unit.runbook.test_sweep import sweeping
 from tests.unit.runbook.world import READ, World, healthy, hidden_outage, make_policy, outage
 
 
@@ -61,7 +63,7 @@ def an_outage_of_a_policy_whose_flags_were_not_there() -> World:
 @story
 def attempts_that_fail_until_a_person_decides() -> World:
     world = onward(validating())
-    for detail in ("", "most-missing", ""):
+    for detail in ("", "MostMissing", ""):
         world.finish(ReceiptVerdict.FAILED, mismatch=0.02, detail=detail, message="FAIL: 2% differ")
         world.step(60)
         world.step(30)
@@ -239,7 +241,7 @@ def receipts_that_do_not_pass() -> World:
         _judged(phase=JobPhase.FAILED),
         _judged(verdict=ReceiptVerdict.INCONCLUSIVE),
         _judged(verdict=ReceiptVerdict.FAILED),
-        _judged(verdict=ReceiptVerdict.FAILED, detail="most-missing"),
+        _judged(verdict=ReceiptVerdict.FAILED, detail="LocalTreeShrunken"),
     ):
         last.passes.append(world.passes[-1])
     for phase in (JobPhase.COMPLETE, JobPhase.FAILED):
@@ -417,4 +419,79 @@ def holds_that_are_not_ours() -> World:
     world.hold = None
     world.target_changes = {"hold_problem": Problem(Reason.HOLD_INVALID, "the hold is not JSON")}
     world.step(15)
+    return world
+
+
+@story
+def a_return_that_does_not_pass() -> World:
+    world = onward(waiting())
+    world.ask(RequestType.RETURN, "now", by="")
+    world.step(15)
+    world.step(15)
+    world.finish(ReceiptVerdict.FAILED, message="FAIL: 2% differ")
+    world.step(15)
+    world.step(15)
+    return world
+
+
+@story
+def an_attempt_whose_job_was_not_made_before_the_operator_was_blind() -> World:
+    world = onward(validating())
+    world.jobs.clear()
+    world.status = replace(world.status, operation=None)
+    world.blind = (Problem(Reason.PERMISSION_DENIED, "jobs.batch is forbidden"),)
+    world.step(15)
+    world.signals = hidden_outage()
+    world.step(15)
+    return world
+
+
+@story
+def a_deployment_that_goes_in_a_degradation() -> World:
+    world = onward(degraded())
+    world.target = Problem(Reason.PERMISSION_DENIED, "deployments.apps is forbidden")
+    world.step(15)
+    world.target = Problem(Reason.TARGET_MISSING, "there is no Deployment deltacrown")
+    world.step(15)
+    return world
+
+
+@story
+def a_policy_that_is_deleted_in_a_degradation() -> World:
+    world = onward(degraded())
+    world.deleting = True
+    world.step(15)
+    world.settle()
+    return world
+
+
+@story
+def a_policy_that_is_deleted_in_a_sweep() -> World:
+    world = onward(sweeping())
+    world.deleting = True
+    world.step(15)
+    world.settle()
+    other = sweeping()
+    other.replicas, other.deleting = 2, True
+    other.step(15)
+    world.passes += other.passes[-1:]
+    return world
+
+
+@story
+def a_policy_that_is_deleted_with_many_incidents() -> World:
+    """One is over, one in work, and reads are local for the third."""
+    world = in_work(Scenario.LOCAL_DISK_LOW)
+    full = world.signals[SignalName.LOCAL_DISK]
+    world.signals = outage()
+    world.step(60)
+    world.signals = healthy()
+    world.step(300)
+    world.signals = replace(hidden_outage(), signals={**hidden_outage().signals, full.name: full})
+    world.step(300)
+    onward(world)
+    world.deleting = True
+    world.step(15)
+    world.step(1)
+    world.step(1)
     return world

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from certstorage.api.observed import (
+    JobPhase,
     Neighbours,
     Problem,
 )
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import PatternKind, ReceiptVerdict
-from certstorage.api.requests import RequestType
+from certstorage.api.requests import RequestStatus, RequestType
 from certstorage.api.signals import SignalSet
 from tests.unit.runbook.tellers import down, onward, story
 from tests.unit.runbook.test_inconsistency import BAD
@@ -106,4 +109,36 @@ def requests_that_expire() -> World:
     world.ask(RequestType.SWEEP, "another", ttl_seconds=60)
     world.step(15)
     world.step(60)
+    return world
+
+
+@story
+def requests_whose_jobs_are_half_recorded() -> World:
+    world = World()
+    world.ask(RequestType.VALIDATION, "compare")
+    world.step()
+    world.blind = (Problem(Reason.PERMISSION_DENIED, "jobs.batch is forbidden"),)
+    world.step(15)
+    world.blind = ()
+    world.requests = tuple(replace(one, status=RequestStatus()) for one in world.requests)
+    world.finish(report="s3://b/r.json")
+    world.step(15)
+    other = World()
+    other.ask(RequestType.VALIDATION, "compare")
+    other.step()
+    other.jobs[other.job().name] = replace(other.job(), phase=JobPhase.FAILED, problem="")
+    other.step(15)
+    world.passes += other.passes[-1:]
+    return world
+
+
+@story
+def requests_wait_for_their_turn() -> World:
+    world = down()
+    world.ask(RequestType.VALIDATION, "first")
+    world.step(15)
+    world.ask(RequestType.VALIDATION, "second")
+    onward(world)
+    world.step(15)
+    world.step(15)
     return world

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from certstorage.api.decision import Decision
 from certstorage.api.observed import (
     Busy,
     BusyWith,
@@ -17,9 +18,10 @@ from certstorage.api.observed import (
 )
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
-from certstorage.api.requests import Answer, RequestType
+from certstorage.api.requests import Answer, Approves, RequestType
 from certstorage.api.signals import SignalSet, Verdict
-from tests.unit.runbook.tellers import DAY, onward, story
+from certstorage.runbook.decide import decide
+from tests.unit.runbook.tellers import DAY, HOLD, onward, story
 from tests.unit.runbook.test_inconsistency import BAD
 from tests.unit.runbook.test_sweep import AUTOMATIC, approve, asked_for, scaled_down, sweeping
 from tests.unit.runbook.world import World, healthy, make_policy, outage
@@ -157,4 +159,53 @@ def a_quarter_begins() -> World:
     world.step(15)
     world.window = FireTimes(world.now, world.now + 7 * DAY)
     world.step(15)
+    return world
+
+
+@story
+def a_sweep_that_fails_and_the_way_back_after_it() -> World:
+    world = sweeping()
+    world.finish(ReceiptVerdict.FAILED, **BAD)
+    world.step(60)
+    onward(world)
+    world.signals = healthy()
+    world.settle()
+    world.step(HOLD)
+    world.finish()
+    world.step(15)
+    world.serve(500, 0)
+    world.settle()
+    return world
+
+
+def _half_recorded(verdict: ReceiptVerdict | None) -> World:
+    """The operator died after it gave the replicas back, before it answered the request."""
+    world = sweeping()
+    if verdict is None:
+        world.jobs.clear()
+    else:
+        world.finish(verdict, message=f"{verdict}: 10% compared", report="s3://b/sweep.json")
+    decision = decide(world.policy, world.see(), world.status, world.now)
+    world.apply(Decision(world.status, decision.look_again_at, patch=decision.patch, finalizer=True))
+    onward(world)
+    world.signals = healthy()
+    world.step(15)
+    return world
+
+
+@story
+def a_sweep_whose_end_was_not_recorded() -> World:
+    world = _half_recorded(ReceiptVerdict.PASSED)
+    for verdict in (ReceiptVerdict.FAILED, None):
+        world.passes += _half_recorded(verdict).passes[-1:]
+    return world
+
+
+@story
+def a_sweep_that_nobody_signed() -> World:
+    world = onward(asked_for())
+    world.requests = tuple(replace(one, by="") for one in world.requests)
+    plan = world.answer_of("sweep").plan_hash
+    world.ask(RequestType.APPROVAL, "yes", approves=Approves(plan, "sweep"), by="")
+    world.step(5)
     return world
