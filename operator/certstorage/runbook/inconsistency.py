@@ -95,9 +95,9 @@ def _step(context: Context, found: Thread, last: Validation | None) -> Wants:
             return _validate(
                 context, replace(found, state=stated(context, found, Step.VALIDATING, attempt=found.attempt + 1))
             )
-        return _person(context, found, last)
+        return _person(context, found)
     against = _against_repair(context, last)
-    return _repair(context, found, last) if against is None else _person(context, found, last)
+    return _repair(context, found, last) if against is None else _person(context, found)
 
 
 def _against_repair(context: Context, last: Validation | None) -> Finding | None:
@@ -208,7 +208,7 @@ def _at_work(
     )
 
 
-def _person(context: Context, found: Thread, last: Validation | None) -> Wants:
+def _person(context: Context, found: Thread, last: Validation | None = None) -> Wants:
     """A person decides: AWS Support for random objects, a repair, or what still differs after one."""
     last = last or context.before.last_validation
     against = _against_repair(context, last)

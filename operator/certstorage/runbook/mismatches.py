@@ -6,7 +6,7 @@ from certstorage.api.incidents import Evidence, IncidentPhase, MismatchSeen
 from certstorage.api.observed import JobSeen
 from certstorage.api.receipt import PatternKind, Receipt
 from certstorage.api.scenarios import Scenario
-from certstorage.api.signals import SignalName
+from certstorage.api.signals import SignalName, Verdict
 from certstorage.api.status import Validation
 from certstorage.runbook.contacts import SEVERITY, aws_case, log_query
 from certstorage.runbook.threads import Thread
@@ -32,6 +32,7 @@ def facts(last: Validation | None) -> str:
 def case_of(context: Context, found: Thread, finding: Finding, row: str, last: Validation | None) -> Case:
     """What the incident's record is to say of this pass."""
     kind, receipt = pattern_of(context, last)
+    signal = context.seen.signals[SignalName.MISMATCH]
     evidence: tuple[Evidence, ...] = ()
     if last is not None:
         evidence = (
@@ -46,7 +47,7 @@ def case_of(context: Context, found: Thread, finding: Finding, row: str, last: V
         phase=IncidentPhase.OPEN,
         summary=finding.message,
         began=found.began,
-        started_at=context.seen.signals[SignalName.MISMATCH].since,
+        started_at=signal.since if signal.verdict is Verdict.FIRING else None,
         finding=finding,
         row=row,
         evidence=evidence,

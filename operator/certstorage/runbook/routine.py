@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from certstorage.api.decision import JobKind, JobWanted, RepairMode
 from certstorage.api.policy import Mode, Repair
@@ -57,7 +57,7 @@ def _created(context: Context) -> datetime | None:
         found = datetime.fromisoformat(context.policy.created)
     except ValueError:
         return None
-    return found.astimezone(UTC) if found.tzinfo is not None else None
+    return found if found.tzinfo is not None else None
 
 
 def _due(context: Context, state: ScenarioState | None) -> datetime | None:

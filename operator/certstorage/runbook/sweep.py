@@ -221,7 +221,7 @@ def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, err
     stop = tuple(
         StopJob(one.name, one.uid)
         for one in context.seen.jobs
-        if one.ours and one.name == f"{share.incident}-s1" and one.finished_at is None and errand is None
+        if one.ours and one.name == f"{share.incident}-s1" and one.finished_at is None
     )
     case = case_of(
         share,
@@ -240,7 +240,7 @@ def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, err
         desired=None if observe else ReadsFrom.LOCAL,
         assert_reads_local=not observe,
         validation=None if errand is None else errand.validation,
-        stop_jobs=stop if errand is None else errand.stop_jobs,
+        stop_jobs=stop,
         answers=()
         if request is None
         else _answer(context, request, share, finding, "Fail" if failed else "Inconclusive", errand=errand),

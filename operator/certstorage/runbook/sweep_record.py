@@ -36,7 +36,6 @@ def case_of(
         phase=phase,
         summary=finding.message,
         began=share.since,
-        started_at=share.since,
         finding=finding,
         row=row,
         evidence=evidence,

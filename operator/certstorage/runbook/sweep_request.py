@@ -229,7 +229,6 @@ def _begin(context: Context, request: RequestSeen, facts: dict[str, Any]) -> Wan
                 phase=IncidentPhase.OPEN,
                 summary=text,
                 began=now,
-                started_at=now,
                 finding=finding,
                 row="sweep/step-1",
             ),
