@@ -109,6 +109,8 @@ def merge(context: Context, wants: Iterable[Wants]) -> TargetPatch | None:
 def write(context: Context, will: Will) -> TargetPatch | None:
     """The difference between what is wanted and what is there, as one write."""
     old, target = context.hold, context.target
+    if will == BOTTOM or (will.hold is old and replace(will, hold=KEEP) == BOTTOM):
+        return None  # most passes
     before = {} if old is None else dict(old.before)
     env: dict[str, str | None] = {}
     outage = _outage(context, will)
