@@ -348,3 +348,29 @@ def test_a_sweep_that_is_asked_for_names_its_asker() -> None:
     approve(world)
     world.step(5)
     assert world.answer_of("sweep").approved_by == "yes-1 by jane@example.com"
+
+
+# --- words where there are none
+
+
+def test_a_receipt_without_words_is_told_in_the_operators() -> None:
+    world = validating()
+    world.finish(message="")
+    world.step(15)
+    assert message(world) == "the validator passed; reads go back to S3 and the new Pods are watched"
+
+
+def test_whoever_took_over_a_flag_that_was_not_there_is_told_to_write_true() -> None:
+    world = World(signals=outage())
+    del world.env[READ]
+    world.step()
+    world.signals = healthy()
+    world.step(60)
+    world.step(HOLD)
+    world.finish()
+    world.step(15)
+    world.env[READ] = EnvVar.literal("false", "")
+    world.step(15)
+    assert ready(world) == Reason.RETURN_YIELDED
+    assert world.status.unblock == f"kubectl -n production set env deployment/deltacrown {READ}=true"
+    assert message(world).startswith("somebody turned")

@@ -38,6 +38,7 @@ def reads_fall_back_for_every_cause() -> World:
         {"get_p95_seconds": 0.7},
         {"facts": (Fact("path", "warning", "TCP 900 ms"),)},
         {"steps": {"GetObject": "AccessDenied"}},
+        {"facts": (Fact("tls", "warning", "an old version"),)},
         {"get_p95_seconds": None, "steps": {}, "facts": (Fact("location", "unknown", "AccessDenied"),)},
         {},
     ):

@@ -244,9 +244,9 @@ def receipts_that_do_not_pass() -> World:
         _judged(verdict=ReceiptVerdict.FAILED, detail="LocalTreeShrunken"),
     ):
         last.passes.append(world.passes[-1])
-    for phase in (JobPhase.COMPLETE, JobPhase.FAILED):
+    for phase, problem in ((JobPhase.COMPLETE, ""), (JobPhase.FAILED, "evicted")):
         world = validating()
-        world.jobs[world.job().name] = replace(world.job(), phase=phase, finished_at=world.now, problem="evicted")
+        world.jobs[world.job().name] = replace(world.job(), phase=phase, finished_at=world.now, problem=problem)
         world.step(15)
         last.passes.append(world.passes[-1])
     return last
