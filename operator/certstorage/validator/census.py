@@ -8,31 +8,26 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from certstorage.validator.context import Context
-from certstorage.validator.digesters import File, hashed
 from certstorage.validator.facts import RemoteFacts
 from certstorage.validator.index import LocalIndex
-from certstorage.validator.localtree import LocalTree, WalkTrouble
+from certstorage.validator.localtree import WalkTrouble
 from certstorage.validator.pattern import Tally
 from certstorage.validator.sampling import WHOLE, Shard
 
 CLOCK_MARGIN = timedelta(minutes=15)
 """How far the clocks of nodes, file server and bucket may be apart (S3 refuses more): "since" begins this early."""
 
-_PAGES_AHEAD = 128
-"""Pages of a thousand objects that are listed while the files are still hashed: 50 MiB at most."""
+_PAGES_AHEAD = 64
+"""Pages of a thousand objects that are listed while the tree is walked: 30 MiB at most."""
 
 
 class Row(NamedTuple):
-    """One key: size, time of the last change (ns) and MD5 of its file, facts of its object; None on the side it lacks.
-
-    The MD5 is empty where it is not known.
-    """
+    """One key: size and time of the last change (ns) of its file, facts of its object; None on the side it lacks."""
 
     key: str
     local_size: int | None
     local_changed_ns: int
     remote: RemoteFacts | None
-    local_md5: bytes = b""
 
     @property
     def differs(self) -> bool:
@@ -62,33 +57,20 @@ class Counts:
 
 
 def census(
-    context: Context,
-    counts: Counts,
-    trouble: WalkTrouble,
-    shard: Shard = WHOLE,
-    tally: Tally | None = None,
-    *,
-    hashing: bool = False,
+    context: Context, counts: Counts, trouble: WalkTrouble, shard: Shard = WHOLE, tally: Tally | None = None
 ) -> Iterator[Row]:
     """Walk and list. A key the application writes or deletes meanwhile shows as a difference; a second look settles it.
 
-    Only the keys of the shard are counted and yielded; `tally` counts every file. With `hashing` the files are read
-    while the bucket is listed. Memory: 45 bytes a file.
-
-    Raises:
-        StoreError, LocalError: a side cannot be read.
+    Only the keys of the shard are counted and yielded; `tally` counts every file. Memory: 29 bytes a file.
     """
     tree, store = context.tree, context.store
     pages = context.ahead(store.list(tree.keys.prefix), _PAGES_AHEAD)
     index = LocalIndex()
-    files = _files(tree, trouble, shard, tally)
-    if hashing:
-        for batch in context.ahead(hashed(files, tree.path)):
-            for key, facts, md5 in batch:
-                index.add(key, facts, md5)
-    else:
-        for key, facts in files:
+    for key, facts in tree.walk(trouble):
+        if shard.has(key):
             index.add(key, facts)
+        if tally is not None:
+            tally.add(key, facts.size, facts.mtime_ns)
     counts.local = index.files
     for page in pages:
         for listed in page:
@@ -98,8 +80,7 @@ def census(
             if local is None and not listed.facts.size and tree.is_directory(listed.key):
                 continue
             counts.s3 += 1
-            size, changed, md5 = local or (None, 0, b"")
-            row = Row(listed.key, size, changed, listed.facts, md5)
+            row = Row(listed.key, local[0] if local else None, local[1] if local else 0, listed.facts)
             counts.extra += local is None
             counts.sizes += local is not None and row.differs
             yield row
@@ -108,14 +89,5 @@ def census(
     if counts.missing:
         for folder in index.unseen_folders():
             for key in tree.folder(folder, trouble):
-                if (found := index.unseen(key)) is not None:
-                    yield Row(key, found[0], found[1], None)
-
-
-def _files(tree: LocalTree, trouble: WalkTrouble, shard: Shard, tally: Tally | None) -> Iterator[File]:
-    """The files of the shard; all of them are counted."""
-    for key, facts in tree.walk(trouble):
-        if tally is not None:
-            tally.add(key, facts.size, facts.mtime_ns)
-        if shard.has(key):
-            yield key, facts
+                if (local := index.unseen(key)) is not None:
+                    yield Row(key, local[0], local[1], None)

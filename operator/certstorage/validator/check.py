@@ -96,17 +96,12 @@ class _Check:
         self._unjudged = KeyList()
 
     def take_census(self) -> None:
-        """Every key of both sides; where all bodies will be read anyway, without hashing the local files.
-
-        A run that goes on where it was hashes only what it had not found equal.
-        """
+        """Every key of both sides; where all bodies will be read anyway, without hashing the local files."""
         self._context.progress.phase("census", None)
-        found, whole = self._found, self._plan.window.rate >= 1
-        hashing = not (whole or self._marks.resumed)
-        rows = census(self._context, found.counts, found.trouble, self._plan.shard, found.tally, hashing=hashing)
+        rows = census(self._context, self._found.counts, self._found.trouble, self._plan.shard, self._found.tally)
         if self._plan.since is not None:
             rows = self._without_recent(rows, self._plan.since)
-        if whole:
+        if self._plan.window.rate >= 1:
             for row in rows:
                 self._differing.append(row.key) if row.differs else self._offer(row)
             return

@@ -1,4 +1,4 @@
-"""The MD5s of all files, by processes that hash, one for each core, while the bucket is still being listed."""
+"""The MD5s of many files, by processes that hash, one for each core."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from typing import Generic, TypeVar
 
 from certstorage.validator import digester
 from certstorage.validator.digester import Question, md5_of, receive, send
-from certstorage.validator.facts import LocalFacts
 from certstorage.validator.localfile import LocalError
 
 _BATCH = 64
@@ -23,41 +23,53 @@ _MOST = 4
 _AHEAD = 3
 """Batches that a process has at once, so that it never waits for the next."""
 
-File = tuple[str, LocalFacts]
-Hashed = tuple[str, LocalFacts, bytes]
-"""Key, facts, and the MD5, which is empty where none could be taken."""
+_T = TypeVar("_T")
 
 
-def hashed(files: Iterator[File], path: Callable[[str], str | None]) -> Generator[list[Hashed], None, None]:
-    """The same files in the same order, a batch at a time, with their MD5s; `path` says where the file of a key is.
+def hashed(items: Iterator[tuple[_T, Question | None]]) -> Generator[list[tuple[_T, bytes | None]], None, None]:
+    """The same items in the same order, a batch at a time, with the MD5 of the file in question.
+
+    It is empty for a file that cannot be read or is of another size, and None where nothing was asked.
 
     Raises:
         LocalError: a process that hashes ended.
     """
-    most = min(_MOST, len(os.sched_getaffinity(0)))
-    asked: deque[tuple[_Digester | None, list[File], list[Question]]] = deque()
+    most = min(_MOST, os.cpu_count() or 1)
+    crew: list[_Digester] = []
+    pending: deque[_Batch[_T]] = deque()
+    number = 0
     with ExitStack() as stack:
-        crew: list[_Digester] = []
-        number = 0
-        while batch := list(islice(files, _BATCH)):
-            questions = [(path(key) or "", facts.size) for key, facts in batch]
-            process = None
-            if len(batch) >= _FEW:
+        while items_now := list(islice(items, _BATCH)):
+            batch = _Batch(items_now)
+            pending.append(batch)
+            if len(batch.questions) >= _FEW:
                 if len(crew) < most:
                     crew.append(stack.enter_context(_started()))
-                process = crew[number % most]
-                process.ask(questions)
-            number += 1
-            asked.append((process, batch, questions))
-            if len(asked) == most * _AHEAD:
-                yield _answered(*asked.popleft())
-        while asked:
-            yield _answered(*asked.popleft())
+                batch.ask(crew[number % most])
+                number += 1
+            if len(pending) >= most * _AHEAD:
+                yield pending.popleft().answered()
+        while pending:
+            yield pending.popleft().answered()
 
 
-def _answered(process: _Digester | None, batch: list[File], questions: list[Question]) -> list[Hashed]:
-    md5s = list(map(md5_of, questions)) if process is None else process.answer()
-    return [(key, facts, md5) for (key, facts), md5 in zip(batch, md5s, strict=True)]
+class _Batch(Generic[_T]):
+    """Items with their questions, and who was asked, if anybody was."""
+
+    def __init__(self, items: list[tuple[_T, Question | None]]) -> None:
+        self._items = items
+        self._process: _Digester | None = None
+        self.questions = [question for _, question in items if question is not None]
+
+    def ask(self, process: _Digester) -> None:
+        """Give the questions to a process."""
+        self._process = process
+        process.ask(self.questions)
+
+    def answered(self) -> list[tuple[_T, bytes | None]]:
+        """The items with their MD5s, which are taken here if nobody was asked."""
+        md5s = iter(self._process.answer() if self._process else map(md5_of, self.questions))
+        return [(item, None if question is None else next(md5s)) for item, question in self._items]
 
 
 class _Digester:

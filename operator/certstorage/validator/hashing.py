@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from certstorage.validator.census import Row
 from certstorage.validator.context import Context
+from certstorage.validator.digester import Question
+from certstorage.validator.digesters import hashed
 from certstorage.validator.etag import Hasher, Says, is_md5
 from certstorage.validator.facts import Method
 from certstorage.validator.localfile import LocalError
 from certstorage.validator.localtree import LocalTree
 from certstorage.validator.marks import Marks, mark
 
-_TOGETHER = 4096
 _BATCH = 32
+_TOGETHER = 4096
 
 
 class Judged(NamedTuple):
@@ -26,23 +28,38 @@ class Judged(NamedTuple):
 
 
 def judged(rows: Iterator[Row], context: Context, marks: Marks) -> Iterator[Judged]:
-    """Every row: by the MD5 of its file, which is hashed now where it was not, or the ETag is made of parts."""
-    waiting: list[Row] = []
-    for row in rows:
-        if row.differs or row.remote is None:
-            yield Judged(row, Says.DIFFERENT, Method.LISTING)
-        elif row.local_md5 and is_md5(row.remote.etag):
-            same = row.local_md5.hex() == row.remote.etag
-            yield _noted(Judged(row, Says.EQUAL if same else Says.DIFFERENT, Method.ETAG_MD5), marks)
-        else:
-            waiting.append(row)
-        if len(waiting) == _TOGETHER:
-            yield from _hashed(waiting, context, marks)
-            waiting = []
-    yield from _hashed(waiting, context, marks)
+    """Every row, with the local file hashed where size and presence agree.
+
+    Plain MD5s are taken by processes; the rare ETags that are made of parts by threads, some thousands at a time.
+
+    Raises:
+        LocalError: a process that hashes ended.
+    """
+    aside: list[Row] = []
+    asked = ((row, _question(row, context.tree, marks)) for row in rows)
+    for batch in context.ahead(hashed(asked)):
+        for row, md5 in batch:
+            if row.differs or row.remote is None:
+                yield Judged(row, Says.DIFFERENT, Method.LISTING)
+            elif md5 is None:
+                aside.append(row)
+            else:
+                says = Says.EQUAL if md5.hex() == row.remote.etag else Says.DIFFERENT
+                yield _noted(Judged(row, says, Method.ETAG_MD5), marks)
+        if len(aside) >= _TOGETHER:
+            yield from _by_threads(aside, context, marks)
+            aside = []
+    yield from _by_threads(aside, context, marks)
 
 
-def _hashed(rows: list[Row], context: Context, marks: Marks) -> Iterator[Judged]:
+def _question(row: Row, tree: LocalTree, marks: Marks) -> Question | None:
+    """What a process is asked about a row, if it can answer and is needed."""
+    if row.differs or row.remote is None or not is_md5(row.remote.etag) or _marked(row, marks):
+        return None
+    return tree.path(row.key) or "", row.remote.size
+
+
+def _by_threads(rows: list[Row], context: Context, marks: Marks) -> Iterator[Judged]:
     return context.spread(lambda row: _judge(row, context.tree, marks), rows, _BATCH)
 
 
@@ -51,13 +68,17 @@ def _judge(row: Row, tree: LocalTree, marks: Marks) -> Judged:
     hasher = Hasher(row.remote.etag, row.remote.size)
     if not hasher.useful:
         return Judged(row, Says.NOTHING)
-    if marks.kept and mark("etag", row) in marks:
+    if _marked(row, marks):
         return Judged(row, Says.EQUAL, hasher.method)
     try:
         whole = tree.feed(row.key, row.remote.size, hasher.update)
     except LocalError:
         whole = False
     return _noted(Judged(row, hasher.verdict() if whole else Says.DIFFERENT, hasher.method), marks)
+
+
+def _marked(row: Row, marks: Marks) -> bool:
+    return marks.kept and mark("etag", row) in marks
 
 
 def _noted(one: Judged, marks: Marks) -> Judged:

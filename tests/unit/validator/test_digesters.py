@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from certstorage.validator.digester import md5_of, next_threads
-from certstorage.validator.digesters import Hashed, hashed
-from certstorage.validator.facts import LocalFacts
+from certstorage.validator.digester import Question, md5_of, next_threads
+from certstorage.validator.digesters import hashed
 from certstorage.validator.localfile import LocalError
 
 MIB = 1 << 20
@@ -61,17 +60,16 @@ def test_more_threads_read_where_a_disk_is_waited_for(threads: int, waits: float
     assert next_threads(threads, waits_a_file=waits, cpu_share=share) == then
 
 
-def tree(root: Path, count: int) -> Iterator[tuple[str, LocalFacts]]:
-    """Files, each with its number in it."""
+def tree(root: Path, count: int) -> Iterator[tuple[int, Question | None]]:
+    """Files, each with its number in it; no question about every seventh."""
     for number in range(count):
         path = root / f"{number:04}"
         path.write_text(str(number))
-        found = path.stat()
-        yield path.name, LocalFacts(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        yield number, (str(path), len(str(number))) if number % 7 else None
 
 
-def run(root: Path, count: int) -> Generator[list[Hashed], None, None]:
-    return hashed(tree(root, count), lambda key: f"{root}/{key}")
+def expected(number: int) -> bytes | None:
+    return md5(str(number).encode()) if number % 7 else None
 
 
 def children() -> list[int]:
@@ -83,29 +81,21 @@ def children() -> list[int]:
 @pytest.mark.parametrize("count", [0, 1, 31, 64, 70, 1_000])
 def test_every_file_is_hashed_and_they_stay_in_order(tmp_path: Path, count: int) -> None:
     before = children()
-    found = list(chain.from_iterable(run(tmp_path, count)))
-    assert [(key, md5) for key, _, md5 in found] == [
-        (f"{number:04}", md5(str(number).encode())) for number in range(count)
-    ]
+    found = list(chain.from_iterable(hashed(tree(tmp_path, count))))
+    assert found == [(number, expected(number)) for number in range(count)]
     assert children() == before
 
 
 def test_a_file_that_went_meanwhile_has_no_md5_and_the_others_do(tmp_path: Path) -> None:
     files = list(tree(tmp_path, 200))
     (tmp_path / "0100").unlink()
-    found = list(chain.from_iterable(hashed(iter(files), lambda key: f"{tmp_path}/{key}")))
-    assert [key for key, _, one in found if not one] == ["0100"]
-
-
-def test_a_key_without_a_possible_file_has_no_md5() -> None:
-    assert [
-        one for _, _, one in chain.from_iterable(hashed(iter([("k", LocalFacts(1, 0, 0, 1))]), lambda _: None))
-    ] == [b""]
+    found = list(chain.from_iterable(hashed(iter(files))))
+    assert [number for number, one in found if one == b""] == [100]
 
 
 def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
     before = set(children())
-    batches = run(tmp_path, 2_000)
+    batches = hashed(tree(tmp_path, 2_000))
     next(batches)
     for process in set(children()) - before:
         os.kill(process, signal.SIGKILL)
@@ -116,7 +106,7 @@ def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
 
 def test_who_stops_early_leaves_no_process(tmp_path: Path) -> None:
     before = children()
-    batches = run(tmp_path, 1_000)
+    batches = hashed(tree(tmp_path, 1_000))
     next(batches)
     assert len(children()) > len(before)
     batches.close()

@@ -10,27 +10,26 @@ from certstorage.validator.index import LocalIndex
 from certstorage.validator.keylist import KeyList
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
-md5s = st.just(b"") | st.binary(min_size=16, max_size=16).filter(any)
-files = st.dictionaries(texts, st.tuples(st.integers(0, 2**40), st.integers(0, 2**62), st.integers(0, 2**62), md5s))
+files = st.dictionaries(texts, st.tuples(st.integers(0, 2**40), st.integers(0, 2**62), st.integers(0, 2**62)))
 
 
 @settings(max_examples=30)
 @given(files, st.sets(texts))
-def test_index_remembers_what_was_added(known: dict[str, tuple[int, int, int, bytes]], others: set[str]) -> None:
+def test_index_remembers_what_was_added(known: dict[str, tuple[int, int, int]], others: set[str]) -> None:
     index = LocalIndex()
-    for key, (size, mtime, ctime, md5) in known.items():
-        index.add(key, LocalFacts(size, mtime, ctime, 1), md5)
+    for key, (size, mtime, ctime) in known.items():
+        index.add(key, LocalFacts(size, mtime, ctime, 1))
     half = list(known)[::2]
     for key in half:
-        size, mtime, ctime, md5 = known[key]
-        assert index.match(key) == (size, max(mtime, ctime), md5)
-        assert index.match(key) == (size, max(mtime, ctime), md5)
+        size, mtime, ctime = known[key]
+        assert index.match(key) == (size, max(mtime, ctime))
+        assert index.match(key) == (size, max(mtime, ctime))
     assert (index.files, index.seen) == (len(known), len(half))
     unseen = known.keys() - set(half)
     assert {key for key in known if index.unseen(key)} == unseen
     assert set(index.unseen_folders()) == {key.rpartition("/")[0] for key in unseen}
     for key in unseen:
-        size, mtime, ctime, _ = known[key]
+        size, mtime, ctime = known[key]
         assert index.unseen(key) == (size, max(mtime, ctime))
     for key in others - known.keys():
         assert index.match(key) is None
@@ -41,7 +40,7 @@ def test_a_crowded_drawer_is_searched_to_its_end() -> None:
     index = LocalIndex()
     for number in range(80_000):
         index.add(f"k{number}", LocalFacts(number, number, 0, 0))
-    assert all(index.match(f"k{number}") == (number, number, b"") for number in range(0, 80_000, 997))
+    assert all(index.match(f"k{number}") == (number, number) for number in range(0, 80_000, 997))
 
 
 @given(st.lists(texts))
