@@ -28,6 +28,7 @@ environment:
   CERT_S3_BUCKET, CERT_S3_PREFIX, CERT_LOCAL_PATH    both copies: <prefix><rest> is <path>/<rest>
   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_CA_BUNDLE     the way to S3; credentials as AWS has them
   CERT_S3_CONNECT_TIMEOUT, CERT_S3_READ_TIMEOUT      seconds
+  CERT_MIN_AGE                                       --min-age of check, seconds (60)
   CERT_S3_OWN_PREFIX                                 canaries, quarantine, reports (.certstorage/)
   CERT_TERMINATION_MESSAGE, CERT_RECEIPT_NONCE, CERT_RECEIPT_INPUTS_HASH, CERT_CHECKPOINT
 
@@ -116,7 +117,11 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
     care = _care(command, extra_share=0.5)
     care.add_argument(
-        "--min-age", type=values.seconds, default=60.0, metavar="S", help="seconds a difference must be old to count"
+        "--min-age",
+        type=values.seconds,
+        default=os.environ.get("CERT_MIN_AGE") or "60",
+        metavar="S",
+        help="seconds a difference must be old to count; longer where the application writes to S3 later",
     )
     repair = command.add_argument_group("repair of what was found, after the verdict")
     repair.add_argument(
