@@ -215,11 +215,15 @@ def sampled(made: JobMade, rate: str) -> bool:
 
 
 def heard(name: StrEnum, to: str, *words: str) -> Finder:
-    """Somebody got a message with these words, and took it: a Slack channel, or the holder of a PagerDuty key."""
+    """Somebody got a message with these words, and took it: a Slack channel, or the holder of a PagerDuty key.
+
+    That something is over, as an earlier story may still say, is not such a message.
+    """
 
     def find(facts: Facts, _terms: Terms, done: Steps) -> Step | None:
         for one in facts.told:
-            if one.to == to and one.status < 300 and one.at >= begun(done) and all(word in one.text for word in words):
+            begins = one.status < 300 and one.action not in ("resolved", "resolve") and one.at >= begun(done)
+            if begins and one.to == to and all(word in one.text for word in words):
                 evidence = {
                     "source": f"{one.service} receiver",
                     "to": to,

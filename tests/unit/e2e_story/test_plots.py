@@ -256,6 +256,12 @@ def but(**changes: object) -> Change:
 @pytest.mark.parametrize(
     ("plot", "facts", "change", "missing"),
     [
+        (
+            INCONSISTENCY,
+            DIFFERING,
+            but(told=(dataclasses.replace(DIFFERING.told[0], action="resolved"),)),
+            Differs.PEOPLE_TOLD,
+        ),
         (DEGRADATION, DEGRADED, but(alarms={"CertS3Degraded": (Span(at(1), at(5)),)}), Degraded.ALERT_FIRING),
         (DEGRADATION, DEGRADED, but(incidents=(paper(60, "Outage", "Open"),)), Degraded.INCIDENT_OPENED),
         (DEGRADATION, DEGRADED, but(writes=(write(61, level="DEBUG", user="somebody"),)), Degraded.DEBUG_ON),
