@@ -76,7 +76,8 @@ async def scaled_object(kube: Kube) -> AsyncIterator[None]:
     }
 
     async def served() -> bool:
-        conditions = (await kube.get(f"{CRD}/scaledobjects.keda.sh")).get("status", {}).get("conditions", [])
+        status = (await kube.get(f"{CRD}/scaledobjects.keda.sh")).get("status", {})
+        conditions = status.get("conditions") or []  # null before its first condition
         return any((one["type"], one["status"]) == ("Established", "True") for one in conditions)
 
     async with made(kube, CRD, kind):
