@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,15 +61,6 @@ class LocalTree:
             found = self._found(folder, entry, trouble)
             if found is not None:
                 yield found
-
-    def of_sizes(self, sizes: Collection[int]) -> Iterator[str]:
-        """The keys of the regular files of these sizes in bytes; what cannot be read is left out."""
-        for folder, entry in self._entries(WalkTrouble()):
-            try:
-                if entry.stat(follow_symlinks=False).st_size in sizes and entry.is_file(follow_symlinks=False):
-                    yield self.keys.key(f"{folder}{entry.name}")
-            except (OSError, UnmappableKeyError):
-                continue
 
     def folder(self, folder: str, trouble: WalkTrouble | None = None) -> Iterator[str]:
         """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -28,13 +28,12 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
     if len(found.rest.mismatches) and found.rest.sampled().population > found.rest.checked:
         _expand(context, care, found)
     hits = [traits_of(look) for look in islice(found.mismatches(), most_kept)]
-    found.batches = _tally(context, found).populations(
-        batches_of(hits), lambda folder: sum(1 for _ in context.tree.folder(folder))
-    )
+    tally = _tally(context, found)
+    found.batches = tally.populations(batches_of(hits), lambda folder: sum(1 for _ in context.tree.folder(folder)))
     found.pattern = classify(hits, found.batches)
     suspects = [look for look in found.mismatches() if _suspect(look)]
     if suspects:
-        owners = _owners({look.remote.size for look in suspects if look.remote}, context)
+        owners = _owners({look.remote.size for look in suspects if look.remote}, context, tally)
         for settled in (found.at_risk, found.rest, found.expanded):
             settled.mismatches.first = [_named(look, owners) for look in settled.mismatches]
 
@@ -68,10 +67,10 @@ def _named(look: Look, owners: Mapping[str, str]) -> Look:
     return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
 
 
-def _owners(sizes: set[int], context: Context) -> dict[str, str]:
+def _owners(sizes: set[int], context: Context, tally: Tally) -> dict[str, str]:
     """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
     owners: dict[str, str] = {}
-    for key in islice(context.tree.of_sizes(sizes), _MOST_SWAP_READS):
+    for key in islice(_of_sizes(sizes, context, tally), _MOST_SWAP_READS):
         try:
             read = context.tree.read(key, most=BIG)
         except (FileChangedError, LocalError):
@@ -79,6 +78,18 @@ def _owners(sizes: set[int], context: Context) -> dict[str, str]:
         if read is not None:
             owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
     return owners
+
+
+def _of_sizes(sizes: set[int], context: Context, tally: Tally) -> Iterator[str]:
+    """The keys of the files of these sizes; what cannot be read is left out."""
+    for folder in tally.folders_with(sizes):
+        for key in context.tree.folder(folder):
+            try:
+                found = context.tree.stat(key)
+            except LocalError:
+                continue
+            if found is not None and found.size in sizes:
+                yield key
 
 
 def _tally(context: Context, found: Found) -> Tally:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 
+from certstorage.validator.keylist import KeyList
 from certstorage.validator.statistics import hypergeometric_tail
 
 _SIGNIFICANT = 0.01
@@ -93,14 +96,16 @@ class Populations:
 
 
 class Tally:
-    """What a pattern is held against: how many files there are in all, by hour and by size, and in how many folders.
+    """What a pattern is held against: how many files there are in all, by hour and by size, and in which folders.
 
-    Memory grows with the number of hours in which files were written.
+    Memory grows by eight bytes a file, the names of the folders, and the hours in which files were written.
     """
 
     def __init__(self) -> None:
         self.total = 0
-        self._folders = 0
+        self._folders = KeyList()
+        self._begins = array("Q")
+        self._sizes = array("Q")
         self._folder = ""
         self._hours: Counter[int] = Counter()
         self._bits: Counter[int] = Counter()
@@ -111,9 +116,18 @@ class Tally:
         folder = key[: key.rfind("/") + 1]
         if folder != self._folder or self.total == 1:
             self._folder = folder
-            self._folders += 1
+            self._folders.append(folder)
+            self._begins.append(len(self._sizes))
+        self._sizes.append(size)
         self._hours[changed_ns // _HOUR_NS] += 1
         self._bits[_bits(size)] += 1
+
+    def folders_with(self, sizes: Set[int]) -> Iterator[str]:
+        """The folders that hold a file of one of these sizes in bytes, as their keys have them."""
+        ends = chain(self._begins[1:], (len(self._sizes),))
+        for folder, begin, end in zip(self._folders, self._begins, ends, strict=False):
+            if not sizes.isdisjoint(self._sizes[begin:end]):
+                yield folder.rstrip("/")
 
     def populations(self, wanted: set[tuple[Axis, str]], folder_size: Callable[[str], int]) -> Populations:
         """The batches that are wanted; `folder_size` counts the files of a folder."""
@@ -129,7 +143,7 @@ class Tally:
             (axis, value): folder_size(value) if axis is Axis.PREFIX else counts[axis][value] for axis, value in wanted
         }
         batches = {axis: len(found) for axis, found in counts.items()}
-        return Populations(self.total, Counter(of_batch), Counter({**batches, Axis.PREFIX: self._folders}))
+        return Populations(self.total, Counter(of_batch), Counter({**batches, Axis.PREFIX: len(self._folders)}))
 
 
 def batches_of(hits: Iterable[Traits], most: int = 100) -> set[tuple[Axis, str]]:

@@ -32,3 +32,7 @@ def test_a_tally_counts_every_batch(files: list[tuple[str, int, int]], data: st.
         assert populations.batches[axis] == len({one[place] for one in every})
         for hit in hits:
             assert populations.of_batch[axis, hit[place]] == sum(one[place] == hit[place] for one in every)
+    for size in {one[1] for one in found} | {5_001}:
+        with_it = [folder.rstrip("/") for folder in tally.folders_with({size, 5_002})]
+        assert len(with_it) == len(set(with_it))
+        assert set(with_it) == {one[0].rpartition("/")[0] for one in found if one[1] == size}
