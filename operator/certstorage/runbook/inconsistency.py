@@ -62,7 +62,7 @@ def inconsistency(context: Context) -> Wants:
 
 def _waits(context: Context, found: Thread) -> Wants:
     step = found.step or Step.REVIEWING
-    return Wants(state=stated(context, found, step), look_again_at=context.now + LOOK_AGAIN)
+    return Wants(state=stated(context, found, step))
 
 
 def _sweep_request(context: Context, found: Thread) -> tuple[RequestWanted, ...]:

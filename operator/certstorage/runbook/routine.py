@@ -37,7 +37,7 @@ def routine(context: Context) -> Wants:
         return NOTHING if fires.next is None else Wants(state=state, look_again_at=fires.next)
     blocked = blocker(context)
     if blocked is not None:
-        return replace(_idle(context, state), look_again_at=context.now + LOOK_AGAIN)
+        return Wants(state=state, look_again_at=context.now + LOOK_AGAIN)
     return _run(context, state, due)
 
 
@@ -72,10 +72,6 @@ def _due(context: Context, state: ScenarioState | None) -> datetime | None:
         return None
     ran = done_at is not None and done_at.command in ("", "check") and done_at.finished_at >= last
     return None if ran else last
-
-
-def _idle(context: Context, state: ScenarioState | None) -> Wants:
-    return NOTHING if state is None else Wants(state=state)
 
 
 def nightly_job(context: Context, due: datetime, attempt: int) -> JobWanted:

@@ -260,7 +260,7 @@ def _held_for_people(context: Context, hold: Hold, share: SweepHold, errand: Err
         return _ended(context, hold, share, Finding(Reason.SWEEP_GIVEN_BACK, text))
     policy = context.policy
     text = f"the sweep failed ({share.failure}); replicas stay at 0 for people to look"
-    finding = Finding(Reason.SWEEP_HELD, text, until=hold.restore_by)
+    finding = Finding(Reason.SWEEP_HELD, text)
     command = f"kubectl certstorage request return {policy.name} -n {policy.namespace}"
     wants = _goes_on(context, hold, share, Step.AWAITING_PERSON, finding, errand=errand)
     case = case_of(

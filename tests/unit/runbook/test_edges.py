@@ -21,6 +21,7 @@ from certstorage.runbook.decide import decide
 from tests.unit.runbook.stories import firing, message, phase, probed, ready, told
 from tests.unit.runbook.test_degradation import clear, degraded
 from tests.unit.runbook.test_inconsistency import BAD, differing
+from tests.unit.runbook.test_milder import in_work
 from tests.unit.runbook.test_routine import DAY, at_night
 from tests.unit.runbook.test_sweep import AUTOMATIC, approve, asked_for, sweeping
 from tests.unit.runbook.world import READ, World, healthy, hidden_outage, make_policy, outage
@@ -374,3 +375,61 @@ def test_whoever_took_over_a_flag_that_was_not_there_is_told_to_write_true() -> 
     assert ready(world) == Reason.RETURN_YIELDED
     assert world.status.unblock == f"kubectl -n production set env deployment/deltacrown {READ}=true"
     assert message(world).startswith("somebody turned")
+
+
+# --- what is told apart
+
+
+def test_an_incident_that_is_over_in_its_own_object_does_not_go_on_though_the_status_says_so() -> None:
+    """The operator died between the incident's end and the status: what fires then is another incident."""
+    world = in_work(Scenario.READ_FALLBACK)
+    probed(world)
+    world.step(30)
+    world.signals = healthy()
+    world.step(30)
+    stored = world.status
+    world.step(300)
+    first = world.incident(Scenario.READ_FALLBACK).name
+    assert phase(world, Scenario.READ_FALLBACK) is IncidentPhase.RESOLVED
+    world.status = stored
+    world.signals = firing("FALLBACK_ELEVATED", 0.15, world)
+    world.step(130)
+    assert world.incident(Scenario.READ_FALLBACK).name != first
+    assert phase(world, Scenario.READ_FALLBACK) is IncidentPhase.OPEN
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(0, True), (-1, False)])
+def test_a_return_that_is_older_than_the_sweep_does_not_end_its_wait(seconds: int, ends: bool) -> None:
+    world = sweeping(policy=make_policy(sweep={"onFailure": "Hold"}))
+    world.finish(ReceiptVerdict.FAILED, **BAD)
+    world.step(60)
+    assert world.hold is not None
+    assert world.hold.sweep is not None
+    since = world.hold.sweep.since + timedelta(seconds=seconds)
+    world.ask(RequestType.RETURN, "enough", created_at=since, by="")
+    world.step(60)
+    assert (world.replicas == 3) is ends
+    assert not ends or "enough by somebody ends the wait" in message(world)
+
+
+def test_a_return_that_has_just_expired_does_not_end_the_wait_of_a_sweep() -> None:
+    world = sweeping(policy=make_policy(sweep={"onFailure": "Hold"}))
+    world.finish(ReceiptVerdict.FAILED, **BAD)
+    world.step(60)
+    world.ask(RequestType.RETURN, "enough", ttl_seconds=60)
+    world.now = world.requests[-1].expires_at
+    world.step()
+    assert world.replicas == 0
+
+
+def test_another_job_of_ours_does_not_tell_how_an_interrupted_sweep_ended() -> None:
+    world = sweeping()
+    before = world.requests
+    world.finish()
+    job = world.job()
+    world.step(15)
+    world.requests = before
+    world.signals = healthy()
+    world.jobs = {"certificates-n-1": replace(job, name="certificates-n-1")}
+    world.step(15)
+    assert world.answer_of("sweep").reason == Reason.SWEEP_INTERRUPTED

@@ -79,6 +79,10 @@ def writes_do_not_succeed() -> World:
     world.step(30)
     world.settle()
     other = in_work(Scenario.WRITE_SUCCESS_LOW, 0.9)
+    probed(other, steps={**ALL_GOOD, "PutObject": "AccessDenied", "DeleteObject": "AccessDenied"})
+    other.step(30)
+    world.passes += other.passes[-1:]
+    other = in_work(Scenario.WRITE_SUCCESS_LOW, 0.9)
     probed(other)
     other.step(30)
     world.passes += other.passes[-1:]
