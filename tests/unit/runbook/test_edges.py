@@ -119,7 +119,7 @@ def test_counters_that_are_not_all_the_new_pods_judge_nothing(change: dict[str, 
     assert world.hold.reads is ReadsPhase.RETURNING
     world.step(300)
     assert ready(world) == Reason.SIGNALS_UNKNOWN
-    assert "their counters are missing" in message(world)
+    assert message(world).endswith("cannot be judged: their counters are missing")
 
 
 def test_pods_that_still_read_local_disk_are_counted_on_the_way_back() -> None:
@@ -433,3 +433,18 @@ def test_another_job_of_ours_does_not_tell_how_an_interrupted_sweep_ended() -> N
     world.jobs = {"certificates-n-1": replace(job, name="certificates-n-1")}
     world.step(15)
     assert world.answer_of("sweep").reason == Reason.SWEEP_INTERRUPTED
+
+
+def test_the_end_of_a_failed_sweep_is_told_as_a_sweeps_even_when_its_incident_was_deleted() -> None:
+    world = sweeping()
+    world.finish(ReceiptVerdict.FAILED, **BAD)
+    world.step(60)
+    world.signals = healthy()
+    world.settle()
+    world.step(HOLD)
+    world.finish()
+    world.step(15)
+    world.incidents.clear()
+    world.serve(500, 0)
+    world.step(15)
+    assert told(world, Scenario.SWEEP).phase is IncidentPhase.RESOLVED

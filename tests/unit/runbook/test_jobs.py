@@ -10,10 +10,11 @@ import pytest
 
 from certstorage.api.decision import JobKind, JobWanted, RepairMode
 from certstorage.api.observed import FireTimes, JobPhase
+from certstorage.api.reasons import Reason
 from certstorage.api.receipt import PatternKind, ReceiptVerdict
-from certstorage.api.requests import RequestType
+from certstorage.api.requests import RequestPhase, RequestStatus, RequestType
 from certstorage.api.scenarios import Scenario
-from tests.unit.runbook.stories import firing, probed
+from tests.unit.runbook.stories import firing, probed, ready
 from tests.unit.runbook.test_degradation import clear
 from tests.unit.runbook.test_inconsistency import BAD
 from tests.unit.runbook.test_milder import SIGNALS
@@ -173,3 +174,54 @@ def test_a_job_that_does_not_start_is_given_ten_minutes(sent: Callable[[], World
     assert world.jobs[job.name].phase is JobPhase.RUNNING
     world.step(1)
     assert job.name not in world.jobs
+
+
+def test_the_job_of_a_request_is_named_by_its_uid_and_compares_all() -> None:
+    world = policy()
+    world.ask(
+        RequestType.VALIDATION, "compare", uid="0f8fad5b-d9cb-469f-a165-70867728950e", keys=("certificates/1.pdf",)
+    )
+    world.step(5)
+    assert (last(world).name, last(world).keys) == ("certificates-rq-0f8fad5bd9cb", ())
+
+
+def test_an_answer_that_was_lost_names_the_job_again() -> None:
+    world = asked_validation()
+    world.step(15)
+    world.finish()
+    world.requests = tuple(replace(one, status=RequestStatus()) for one in world.requests)
+    world.step(15)
+    answer = world.answer_of("compare")
+    assert (answer.job_name, answer.started_at, answer.phase) == (last(world).name, world.now, RequestPhase.DONE)
+
+
+def test_a_request_that_has_begun_is_not_refused_when_its_job_may_not_be_made_now() -> None:
+    world = asked_validation()
+    world.jobs.clear()
+    world.policy = make_policy(2, mode="Observe")
+    world.step(15)
+    answer = world.answer_of("compare")
+    assert (answer.phase, answer.reason) == (RequestPhase.RUNNING, Reason.MODE_OBSERVE)
+    assert answer.until == world.now + timedelta(minutes=1)
+
+
+def test_the_job_that_looks_for_the_access_log_is_ended_when_it_is_overdue() -> None:
+    world = after_the_repair()
+    world.finish(ReceiptVerdict.FAILED, **{**BAD, "pattern": PatternKind.SINGLE})
+    world.step(30)
+    world.step(30)
+    name = last(world).name
+    assert last(world).kind is JobKind.FINDINGS
+    world.step(600 + 300)
+    assert name not in world.jobs
+
+
+def test_the_last_validation_after_a_repair_is_ended_when_it_is_overdue() -> None:
+    world = after_the_repair()
+    for _ in range(3):
+        world.step(30)
+        name = last(world).name
+        world.step(5000 + 300)
+        assert name not in world.jobs
+    assert name.endswith("-v3")
+    assert ready(world) == Reason.STILL_INCONSISTENT

@@ -515,6 +515,8 @@ def test_a_large_backfill_is_seen_as_growth_between_receipts() -> None:
     validated(world, 110_001)
     (request,) = world.requests
     assert (request.kind, request.trigger) == (RequestType.SWEEP, Trigger.BACKFILL)
+    assert world.status.sweep is not None
+    assert world.status.sweep.backfilled_objects == 0
     validated(world, 115_000)
     assert len(world.requests) == 1, "the count begins anew"
     validated(world, 90_000)
