@@ -74,8 +74,6 @@ def will_of(wants: Wants) -> Will:
 
 def join(one: Will, other: Will) -> Will:
     """Both together; the safe value wins wherever they differ."""
-    if other == BOTTOM:
-        return one
     return Will(
         local=one.local or other.local,
         permits=one.permits | other.permits,
@@ -103,7 +101,7 @@ def _share(one: S | Keep | None, other: S | Keep | None) -> S | Keep | None:
 
 def merge(context: Context, wants: Iterable[Wants]) -> TargetPatch | None:
     """The write that brings the Deployment to what all scenarios want; None when it is there already."""
-    return write(context, reduce(join, map(will_of, wants), BOTTOM))
+    return write(context, reduce(join, (will_of(one) for one in wants if one.about_target), BOTTOM))
 
 
 def write(context: Context, will: Will) -> TargetPatch | None:

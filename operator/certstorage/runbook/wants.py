@@ -173,5 +173,21 @@ class Wants:
     asks: tuple[Ask, ...] = ()
     events: tuple[EventWanted, ...] = ()
 
+    @property
+    def about_target(self) -> bool:
+        """Whether anything is asked of the Deployment: most wants only tell, or remember."""
+        return bool(
+            self.assert_reads_local
+            or self.permit
+            or self.env
+            or self.give_back
+            or self.replicas_down
+            or self.replicas_back
+            or self.restore_by
+            or self.hold is not KEEP
+            or self.degradation is not KEEP
+            or self.sweep is not KEEP
+        )
+
 
 NOTHING = Wants()

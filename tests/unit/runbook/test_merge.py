@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import DegradationHold, Hold, ReadsPhase, SweepHold
 from certstorage.api.receipt import ReceiptVerdict
-from certstorage.api.status import Status
-from certstorage.runbook.merge import BOTTOM, Replicas, Will, join, let_go, merge, write
+from certstorage.api.status import ReadsFrom, Status
+from certstorage.runbook.merge import BOTTOM, Replicas, Will, join, let_go, merge, will_of, write
 from certstorage.runbook.wants import KEEP, Context, Permit, Wants
 from tests.unit.runbook.world import DUAL, READ, START, World, make_policy
 
@@ -211,3 +211,27 @@ def test_the_end_of_a_policy_gives_back_what_is_ours_and_leaves_reads() -> None:
     patch = let_go(a_context(hold, replicas=0, env=env, policy=make_policy()))
     assert patch is not None
     assert (dict(patch.env), patch.replicas, patch.hold) == ({LEVEL: None}, 3, None)
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        {"assert_reads_local": True},
+        {"permit": Permit(ReceiptVerdict.PASSED, "token", "uid")},
+        {"env": {"LOG_LEVEL": "DEBUG"}},
+        {"give_back": {"LOG_LEVEL": None}},
+        {"replicas_down": True},
+        {"replicas_back": True},
+        {"restore_by": START},
+        {"hold": None},
+        {"degradation": None},
+        {"sweep": None},
+        {},
+        {"desired": ReadsFrom.LOCAL, "look_again_at": START, "plan": ("a",)},
+    ],
+    ids=lambda asks: "-".join(asks) or "nothing",
+)
+def test_wants_are_about_the_deployment_when_they_will_anything_of_it(asks: dict[str, Any]) -> None:
+    """What only tells or remembers is left out before the join."""
+    wants = Wants(**asks)
+    assert wants.about_target is (will_of(wants) != BOTTOM)
