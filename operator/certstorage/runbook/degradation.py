@@ -216,7 +216,7 @@ def _validate(context: Context, found: Thread, share: DegradationHold | None, si
     loan = NO_LOAN if share is None else give_back(context, share)
     if sight is Sight.REAL:
         # what is compared now may be from before: once it is over, another Job compares
-        state = stated(context, found, Step.WATCHING, attempt=max(1, found.attempt) + 1, marks={"quietSince": None})
+        state = stated(context, found, Step.WATCHING, attempt=max(1, found.attempt) + 1)
         return _goes_on(context, replace(found, state=state), share, context.seen.signals[SignalName.DEGRADED])
     retry_at = None if found.state is None else found.state.retry_at
     attempt = max(1, found.attempt) + (retry_at is not None and context.now >= retry_at)

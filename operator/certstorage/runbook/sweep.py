@@ -85,7 +85,6 @@ def sweep_job(context: Context, hold: Hold, share: SweepHold, rate: float | None
         kind=JobKind.SWEEP,
         name=f"{share.incident}-s1",
         incident=share.incident,
-        attempt=1,
         nonce=share.nonce,
         inputs_hash=context.seen.inputs_hash,
         sample_rate=rate or spec.sweep.sample_rate,

@@ -267,6 +267,7 @@ def test_a_sweep_is_asked_for_once_an_inconsistency_even_when_its_request_is_gon
     assert [one.trigger for one in world.requests] == [Trigger.MISMATCH]
     world.requests = ()
     world.step(30)
+    assert world.requests == ()
     world.status = replace(world.status, sweep=None)
     world.step(30)
     assert len(world.requests) == 1, "only what nobody remembers is asked for again"
@@ -304,6 +305,33 @@ def test_a_repair_counts_from_the_second_in_which_a_person_was_asked(seconds: in
     after = world.status.scenario(Scenario.INCONSISTENCY)
     assert after is not None
     assert (after.step is Step.VALIDATING) is validates
+
+
+def test_a_repair_from_before_a_person_was_asked_does_not_count() -> None:
+    world = differing()
+    world.finish()
+    world.step(30)
+    world.finish(ReceiptVerdict.FAILED, **BAD)
+    world.step(30)
+    state = world.status.scenario(Scenario.INCONSISTENCY)
+    assert state is not None
+    assert (state.step, state.since > state.started_at) == (Step.AWAITING_PERSON, True)
+    world.ask(RequestType.REPAIR, "mend", status=RequestStatus(RequestPhase.DONE, finished_at=state.started_at))
+    world.step(30)
+    assert ready(world) == Reason.STILL_INCONSISTENT
+
+
+@pytest.mark.parametrize(("seconds", "over"), [(0, True), (-1, False)])
+def test_a_validation_that_passed_from_the_second_on_in_which_it_began_ends_an_inconsistency(
+    seconds: int, over: bool
+) -> None:
+    world = differing(PatternKind.RANDOM)
+    began, last = told(world, Scenario.INCONSISTENCY).detected_at, world.status.last_validation
+    assert last is not None
+    passed = replace(last, verdict="Pass", finished_at=began + timedelta(seconds=seconds))
+    world.status = replace(world.status, last_validation=passed)
+    world.step(30)
+    assert (phase(world, Scenario.INCONSISTENCY) is IncidentPhase.RESOLVED) is over
 
 
 def test_a_repair_that_failed_to_begin_is_no_repair() -> None:
@@ -448,3 +476,9 @@ def test_the_end_of_a_failed_sweep_is_told_as_a_sweeps_even_when_its_incident_wa
     world.serve(500, 0)
     world.step(15)
     assert told(world, Scenario.SWEEP).phase is IncidentPhase.RESOLVED
+
+
+@pytest.mark.parametrize(("lasts", "seconds"), [(7200, 7080), (150, 30), (60, 30)])
+def test_the_job_of_a_sweep_ends_before_replicas_are_given_back_and_has_half_a_minute(lasts: int, seconds: int) -> None:
+    world = sweeping(policy=make_policy(sweep={"maxDurationSeconds": lasts}))
+    assert world.wanted[world.job().name].timeout_seconds == seconds

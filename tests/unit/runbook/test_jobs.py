@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 
 from certstorage.api.decision import JobKind, JobWanted, RepairMode
+from certstorage.api.incidents import IncidentPhase
 from certstorage.api.observed import FireTimes, JobPhase
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import PatternKind, ReceiptVerdict
 from certstorage.api.requests import RequestPhase, RequestStatus, RequestType
 from certstorage.api.scenarios import Scenario
-from tests.unit.runbook.stories import firing, probed, ready
+from tests.unit.runbook.stories import firing, probed, ready, told
 from tests.unit.runbook.test_degradation import clear
 from tests.unit.runbook.test_inconsistency import BAD
 from tests.unit.runbook.test_milder import SIGNALS
@@ -225,3 +226,15 @@ def test_the_last_validation_after_a_repair_is_ended_when_it_is_overdue() -> Non
         assert name not in world.jobs
     assert name.endswith("-v3")
     assert ready(world) == Reason.STILL_INCONSISTENT
+
+
+def test_the_last_validation_after_a_degradation_is_ended_when_it_is_overdue() -> None:
+    world = after_a_degradation()
+    for _ in range(3):
+        name = last(world).name
+        world.step(5000 + 300)
+        assert name not in world.jobs
+        world.step(600)
+        world.step(15)
+    assert name.endswith("-v3")
+    assert told(world, Scenario.DEGRADATION).phase is IncidentPhase.RESOLVED
