@@ -63,6 +63,13 @@ class World:
         body = {"apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": kept, "spec": old["spec"]}
         await self.kube.call("POST", cluster.POLICIES_PATH, body=body)
 
+    async def local(self) -> set[str]:
+        """The keys of all certificates on local disk, which may have what S3 has not. Raises KubeError."""
+        target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
+        find = ("find", cluster.LOCAL, "-name", "*.pdf", "-printf", "%P\\n")
+        said = await self.kube.kubectl("exec", *target, "--", *find)
+        return {cluster.PREFIX + line for line in said.splitlines()}
+
     async def level(self) -> None:
         """Remove requests that still wait, certificates of earlier users, and deleted ones that are left in the bucket.
 
@@ -73,7 +80,7 @@ class World:
             await self.kube.delete(f"{cluster.REQUESTS_PATH}/{request['metadata']['name']}")
         held = {key for key, _ in (await self.bucket.listing()).versions}
         report = await self.load.report()
-        for key in sorted(key for key in held if not key.startswith(report["prefix"])):
+        for key in sorted(key for key in held | await self.local() if not key.startswith(report["prefix"])):
             path = f"/certificates/{key.removeprefix(cluster.PREFIX)}"
             await self.kube.delete(cluster.APPLICATION.path(path))
         await self.bucket.remove(sorted(held & set(report["absent"])))
