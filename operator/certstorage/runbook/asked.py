@@ -48,9 +48,7 @@ def open_of(context: Context, kind: RequestType) -> list[RequestSeen]:
     return sorted(found, key=lambda one: (one.created_at, one.name)) if len(found) > 1 else found
 
 
-def approval(
-    context: Context, digest: str, *, request: str = "", incident: str = "", since: datetime | None = None
-) -> Answered | None:
+def approval(context: Context, digest: str, *, request: str = "", incident: str = "") -> Answered | None:
     """The newest answer that names this request or incident and this very plan; a denial among several wins."""
     fitting = [
         one
@@ -60,7 +58,6 @@ def approval(
         and one.approves.request == request
         and one.approves.incident == incident
         and context.now < one.expires_at
-        and (since is None or one.created_at >= since)
     ]
     if not fitting:
         return None
@@ -143,7 +140,7 @@ def _approval_answer(context: Context, request: RequestSeen, plans: Mapping[str,
     if request.approves is None or not what:
         reason, text = Reason.APPROVAL_VOID, "what it answers is not there, or waits for nothing any more"
     elif digest != request.approves.plan_hash:
-        reason, text = Reason.PLAN_CHANGED, f"the plan of {what} changed: read it again, and approve {digest or 'it'}"
+        reason, text = Reason.PLAN_CHANGED, f"the plan of {what} changed: read it again, and approve {digest}"
     else:
         reason, text = Reason.APPROVAL_TAKEN, f"it answers {what}"
     return answered(request, phase=RequestPhase.DONE, reason=reason.value, message=text, finished_at=context.now)

@@ -130,10 +130,10 @@ def judged(wanted: JobWanted, job: JobSeen) -> Errand:
     if receipt is None:
         reason = Reason.RECEIPT_MISSING if job.phase is JobPhase.COMPLETE else Reason.JOB_FAILED
         text = f"Job {job.name} ended without a receipt: {job.problem or 'no termination message'}"
-        return Errand(Progress.INCONCLUSIVE, Finding(reason, text), job)
+        return Errand(Progress.INCONCLUSIVE, Finding(reason, text))
     if receipt.nonce != wanted.nonce or receipt.inputs_hash != wanted.inputs_hash:
         text = f"the receipt of Job {job.name} was made for another run or with other inputs"
-        return Errand(Progress.INCONCLUSIVE, Finding(Reason.RECEIPT_FORGED, text), job)
+        return Errand(Progress.INCONCLUSIVE, Finding(Reason.RECEIPT_FORGED, text))
     said = receipt.message or f"Job {job.name} says {receipt.verdict}"
     if receipt.verdict is ReceiptVerdict.INCONCLUSIVE:
         return Errand(Progress.INCONCLUSIVE, Finding(Reason.VALIDATION_INCONCLUSIVE, said), job, receipt)

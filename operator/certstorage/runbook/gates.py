@@ -50,7 +50,7 @@ def approval(context: Context, hold: Hold) -> Ask | None:
     if hold.failed_returns < terms.max_attempts and terms.approval is not Approval.REQUIRED:
         return None
     _, digest = return_plan(context, hold)
-    answer = asked.approval(context, digest, incident=hold.incident, since=asked_since)
+    answer = asked.approval(context, digest, incident=hold.incident)
     if answer is not None and answer.decision is Answer.APPROVE:
         return None
     if answer is not None:

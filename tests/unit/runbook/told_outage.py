@@ -443,6 +443,8 @@ def an_attempt_whose_job_was_not_made_before_the_operator_was_blind() -> World:
     world.step(15)
     world.signals = hidden_outage()
     world.step(15)
+    world.blind, world.signals = (), healthy()
+    world.step(15)
     return world
 
 
