@@ -48,7 +48,7 @@ NO_LOAN = Loan()
 
 def borrow(context: Context, thread: Thread, findings: tuple[IncidentFinding, ...]) -> Loan:
     """Take what scenario 2 asks for, where it may be had now."""
-    last = thread.mark("debugAt") or debugged_at(context)
+    last = debugged_at(context)
     if last is not None and context.now < last + DEBUG_PAUSE:
         until = last + DEBUG_PAUSE
         return Loan(finding=Finding(Reason.DEBUG_USED, "verbose logging was on already within a day", until=until))
@@ -89,8 +89,7 @@ def refusal(context: Context) -> Finding | None:
     """Why the Deployment may not be rolled for this now."""
     mode, target = context.policy.spec.mode, context.target
     if mode is not Mode.ENFORCE:
-        reason = Reason.MODE_OBSERVE if mode is Mode.OBSERVE else Reason.MODE_PROTECT_ONLY
-        return Finding(reason, f"spec.mode is {mode}: log level and timeouts are left alone")
+        return Finding(preflight.REFUSED_BY[mode], f"spec.mode is {mode}: log level and timeouts are left alone")
     problem = next(preflight.problems(context.policy, context.seen, target), None)
     if problem is not None:
         return Finding(problem.reason, problem.message)

@@ -125,7 +125,7 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
         job=errand.job if errand is not None and at_work else None,
         marks={
             "quietSince": quiet,
-            "debugAt": context.now if borrowed else found.mark("debugAt") or debugged_at(context),
+            "debugAt": context.now if borrowed else debugged_at(context),
         },
     )
     wants = Wants(

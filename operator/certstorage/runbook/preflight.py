@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from certstorage.api.env import FlagState
 from certstorage.api.observed import Observation, Problem, Target
-from certstorage.api.policy import EnvNames, Policy
+from certstorage.api.policy import EnvNames, Mode, Policy
 from certstorage.api.reasons import Reason
+
+REFUSED_BY: Mapping[Mode, Reason] = {
+    Mode.OBSERVE: Reason.MODE_OBSERVE,
+    Mode.PROTECT_ONLY: Reason.MODE_PROTECT_ONLY,
+}
+"""By mode, why nothing but the flip to local reads is done."""
 
 
 def problems(policy: Policy, seen: Observation, target: Target) -> Iterator[Problem]:

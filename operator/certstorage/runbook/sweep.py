@@ -22,6 +22,7 @@ from certstorage.api.reasons import Reason
 from certstorage.api.requests import RequestAnswer, RequestPhase, RequestSeen, RequestType
 from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.api.status import Operation, ReadsFrom, SweepStatus
+from certstorage.runbook import preflight
 from certstorage.runbook.asked import answered
 from certstorage.runbook.errands import Errand, Progress, follow
 from certstorage.runbook.recovery import outage_fires
@@ -48,8 +49,7 @@ def under_way(context: Context) -> Wants:
     if context.policy.spec.mode is not Mode.ENFORCE:
         mode = context.policy.spec.mode
         text = f"spec.mode became {mode} during the sweep: replicas are given back"
-        reason = Reason.MODE_OBSERVE if mode is Mode.OBSERVE else Reason.MODE_PROTECT_ONLY
-        return _ended(context, hold, share, Finding(reason, text))
+        return _ended(context, hold, share, Finding(preflight.REFUSED_BY[mode], text))
     if now >= hold.restore_by:
         text = f"the sweep was not done by {hold.restore_by:%H:%M:%S} UTC: replicas are given back"
         return _ended(context, hold, share, Finding(Reason.SWEEP_OVERDUE, text))

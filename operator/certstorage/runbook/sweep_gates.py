@@ -26,8 +26,9 @@ def _mode(context: Context) -> Finding | None:
     mode = context.policy.spec.mode
     if mode is Mode.ENFORCE:
         return None
-    reason = Reason.MODE_OBSERVE if mode is Mode.OBSERVE else Reason.MODE_PROTECT_ONLY
-    return Finding(reason, f"spec.mode is {mode}: no sweep stops the application; set it to Enforce")
+    return Finding(
+        preflight.REFUSED_BY[mode], f"spec.mode is {mode}: no sweep stops the application; set it to Enforce"
+    )
 
 
 def _outage(context: Context) -> Finding | None:

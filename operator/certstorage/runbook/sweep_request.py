@@ -102,7 +102,7 @@ def _consider(context: Context, request: RequestSeen) -> Wants:
     plan = plan_of(context, request)
     digest = digest_of(context, request, plan)
     approved = _approved(context, request, digest)
-    if approved.decision is Answer.DENY:
+    if approved.denied:
         denied = answered(
             request,
             phase=RequestPhase.DENIED,
@@ -134,27 +134,27 @@ def _consider(context: Context, request: RequestSeen) -> Wants:
 class _Approved:
     """Whether a sweep may begin: by whom, or what it waits for."""
 
-    decision: Answer | None
     by: str = ""
     waiting: Finding | None = None
+    denied: bool = False
 
 
 def _approved(context: Context, request: RequestSeen, digest: str) -> _Approved:
     answer = approval(context, digest, request=request.name)
     if answer is not None:
-        return _Approved(answer.decision, answer.by)
+        return _Approved(answer.by, denied=answer.decision is Answer.DENY)
     if request.status.approved_by and request.status.plan_hash == digest:
-        return _Approved(Answer.APPROVE, request.status.approved_by)
+        return _Approved(request.status.approved_by)
     spec = context.policy.spec.sweep
     if spec.approval is Approval.AUTOMATIC and request.trigger is not Trigger.PERSON:
         window = _window(context)
-        return _Approved(None, waiting=window) if window is not None else _Approved(Answer.APPROVE, "the sweep window")
+        return _Approved("the sweep window") if window is None else _Approved(waiting=window)
     policy = context.policy
     command = f"kubectl certstorage approve {request.name} -n {policy.namespace}"
     changed = bool(request.status.approved_by)
     reason = Reason.PLAN_CHANGED if changed else Reason.SWEEP_AWAITING_APPROVAL
     text = "the plan changed after it was approved; " if changed else ""
-    return _Approved(None, waiting=Finding(reason, f"{text}a person must approve the plan: {command}"))
+    return _Approved(waiting=Finding(reason, f"{text}a person must approve the plan: {command}"))
 
 
 def _window(context: Context) -> Finding | None:

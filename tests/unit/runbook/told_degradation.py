@@ -65,7 +65,7 @@ def a_degradation_whose_timeouts_do_not_fit() -> World:
 
 @story
 def a_degradation_that_pages() -> World:
-    world = onward(degraded(0.25))
+    world = degraded(0.25)
     world.signals = firing("DEGRADED", 0.96, world)
     world.step(30)
     probed(world, get_p95_seconds=None, steps={}, facts=(Fact("logging", "warning", "off"),), report="")
