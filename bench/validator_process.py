@@ -52,13 +52,14 @@ def run(command: Sequence[str], environment: Mapping[str, str], *, silent: bool 
 
 
 def _family(pid: int) -> list[int]:
-    found = [pid]
+    """A process and its children; one that still has its parent's command line has no memory of its own yet."""
     try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+        own = Path(f"/proc/{pid}/cmdline").read_bytes()
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        return [pid, *(child for child in children if Path(f"/proc/{child}/cmdline").read_bytes() != own)]
     except OSError:
-        pass  # it has ended, or a thread of it
-    return found
+        return [pid]  # one of them, or a thread, has just ended
 
 
 def _resident(pid: int) -> int:
