@@ -78,13 +78,7 @@ def answered(request: RequestSeen, *, until: datetime | None = None, **changes: 
 
 def _stored(status: RequestStatus) -> RequestStatus:
     """The status as it is read back: whole seconds."""
-    return replace(
-        status,
-        until=_whole(status.until),
-        expires_at=_whole(status.expires_at),
-        started_at=_whole(status.started_at),
-        finished_at=_whole(status.finished_at),
-    )
+    return replace(status, started_at=_whole(status.started_at), finished_at=_whole(status.finished_at))
 
 
 def _whole(value: datetime | None) -> datetime | None:

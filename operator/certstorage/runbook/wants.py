@@ -69,9 +69,8 @@ class Context:
         return oldest
 
     def incidents_of(self, scenario: Scenario) -> list[IncidentSeen]:
-        """All incidents of a scenario that are seen, oldest first."""
-        found = [one for one in self.seen.incidents if one.status is not None and one.status.scenario is scenario]
-        return sorted(found, key=lambda one: one.name) if len(found) > 1 else found
+        """All incidents of a scenario that are seen, in no order."""
+        return [one for one in self.seen.incidents if one.status is not None and one.status.scenario is scenario]
 
 
 @dataclass(frozen=True, slots=True)
