@@ -9,9 +9,11 @@ from datetime import timedelta
 from certstorage.api.alerts import Severity
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.incidents import OVER, Evidence, IncidentPhase, IncidentSeen
+from certstorage.api.observed import Observation
 from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.api.signals import Verdict
+from certstorage.api.status import Status
 from certstorage.runbook.contacts import AWS_STATUS_PAGE, aws_case, log_query
 from certstorage.runbook.recovery import FAILING, outage_fires
 from certstorage.runbook.sweep_record import page
@@ -39,7 +41,8 @@ def record_of(context: Context, wants: Wants) -> Wants:
     """The outage's record and its memory, which go with its wants."""
     hold = wants.hold
     if isinstance(hold, Hold) and hold.reads is not ReadsPhase.NONE:
-        gone = _orphans(context, hold.incident) if len(context.seen.incidents) > 1 else ()
+        others = any(one.name != hold.incident for one in context.seen.incidents)
+        gone = _orphans(context, hold.incident) if others else ()
         return Wants(cases=(_going_on(context, hold, wants), *gone), asks=_swept(context, hold))
     if context.hold is not None and context.hold.reads is not ReadsPhase.NONE and hold is None:
         return Wants(cases=(_over(context, context.hold, wants.finding),), state=_ended(context, context.hold))
@@ -179,6 +182,29 @@ def _orphans(context: Context, *held: str) -> tuple[Case, ...]:
         and one.status.scenario in (Scenario.OUTAGE, Scenario.SWEEP)
         and one.status.phase not in OVER
         and one.name not in kept
+    )
+
+
+def going_on_unseen(seen: Observation, before: Status, finding: Finding) -> tuple[Case, ...]:
+    """The incidents that go on while the Deployment cannot be read: they are told of, and not taken for resolved."""
+    known = {
+        one.name: (one.status.scenario, one.status.detected_at)
+        for one in seen.incidents
+        if one.status is not None and one.status.phase not in OVER
+    }
+    if before.operation is not None and before.incident:
+        known.setdefault(before.incident, (before.operation.type, before.operation.started_at))
+    return tuple(
+        Case(
+            name=name,
+            scenario=scenario,
+            severity=Severity.CRITICAL,
+            phase=IncidentPhase.OPEN,
+            summary=finding.message,
+            began=began,
+            finding=finding,
+        )
+        for name, (scenario, began) in known.items()
     )
 
 

@@ -20,7 +20,7 @@ from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import ReadsFrom, Status, SweepStatus
 from certstorage.runbook import gates
-from certstorage.runbook.aftermath import left_behind, record_of
+from certstorage.runbook.aftermath import going_on_unseen, left_behind, record_of
 from certstorage.runbook.alerts import alerts
 from certstorage.runbook.asked import approvals, returns
 from certstorage.runbook.degradation import degradation
@@ -135,7 +135,15 @@ def _without_target(policy: Policy, seen: Observation, before: Status, now: date
         look_again_at=now + LOOK_AGAIN,
         finalizer=seen.has_finalizer and not gone,
         events=report.events(()),
-        alerts=alerts(policy, before, now, hold=None, finding=report.finding, asks=report.asks, cases=()),
+        alerts=alerts(
+            policy,
+            before,
+            now,
+            hold=None,
+            finding=report.finding,
+            asks=report.asks,
+            cases=() if gone else going_on_unseen(seen, before, report.finding),
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from certstorage.api.policy import Mode, Repair, Switch
 from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import Signal, SignalName, Verdict
-from certstorage.runbook import causes
+from certstorage.runbook import borrowing, causes
 from certstorage.runbook.bands import SAVES, Band, band_of
 from certstorage.runbook.borrowing import NO_LOAN, Loan, borrow, debugged_at, give_back, keep
 from certstorage.runbook.contacts import SEVERITY, log_query
@@ -73,7 +73,7 @@ def degradation(context: Context) -> Wants:
 def _remember(context: Context) -> Wants:
     """Between degradations only the time of the last verbose logging is kept, for a day."""
     at, state = debugged_at(context), context.before.scenario(Scenario.DEGRADATION)
-    if at is None or state is None or context.now >= at + timedelta(days=1):
+    if at is None or state is None or context.now >= at + borrowing.DEBUG_PAUSE:
         return NOTHING
     if state.step is Step.DONE:
         return Wants(state=state)

@@ -55,7 +55,8 @@ def inconsistency(context: Context) -> Wants:
         if context.policy.spec.mode is Mode.OBSERVE:
             text = f"{last.mismatch} of {last.sampled} objects differ; spec.mode is Observe, so nothing is repaired"
             return Wants(finding=Finding(Reason.MODE_OBSERVE, text), look_again_at=context.now + LOOK_AGAIN)
-        found = opened(context, Scenario.INCONSISTENCY)
+        # the sweep is asked for once this incident is written down: whoever dies before would ask again by another name
+        return _step(context, opened(context, Scenario.INCONSISTENCY), last)
     wants = _step(context, found, last)
     return replace(wants, requests=(*wants.requests, *_sweep_request(context, found)))
 

@@ -55,6 +55,17 @@ def test_a_failed_validation_opens_an_incident_with_report_and_keys_and_asks_for
     assert alerts(world, "CertStorageIncident")[0]["severity"] == "critical"
 
 
+def test_the_sweep_is_asked_for_once_however_often_the_operator_dies_before_it_writes_the_incident() -> None:
+    world = differing()
+    world.incidents.clear()
+    world.requests = ()
+    world.status = replace(world.status, scenarios=(), sweep=None)
+    world.step(1)
+    assert world.requests == ()
+    world.step(1)
+    assert len(world.requests) == 1
+
+
 @pytest.mark.parametrize("rate", [0.005, 0.00501, 0.2])
 def test_from_exactly_half_a_percent_on_it_is_an_inconsistency(rate: float) -> None:
     assert phase(differing(mismatch=rate), Scenario.INCONSISTENCY) is IncidentPhase.OPEN

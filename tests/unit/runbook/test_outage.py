@@ -11,12 +11,15 @@ from certstorage.api.conditions import ConditionStatus, ConditionType
 from certstorage.api.decision import JobKind
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ReadsPhase
+from certstorage.api.incidents import IncidentPhase
 from certstorage.api.observed import JobPhase, Neighbours, Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Expected, RequestSeen, RequestType
-from certstorage.api.scenarios import Step
+from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import SignalSet, Verdict
+from certstorage.api.status import Status
+from tests.unit.runbook.stories import alerts
 from tests.unit.runbook.world import DUAL, READ, World, healthy, hidden_outage, make_policy, outage
 
 HOLD = 600
@@ -513,6 +516,30 @@ def test_a_missing_deployment_is_said_and_recovers_by_itself() -> None:
     world.target = None
     world.settle()
     assert ready_reason(world) == Reason.READS_FROM_S3
+
+
+def test_an_incident_is_told_on_while_the_deployment_cannot_be_read() -> None:
+    world = fallen()
+    before = [one["incident"] for one in alerts(world, "CertStorageIncident")]
+    world.target = Problem(Reason.CONTAINER_MISSING, "Deployment production/deltacrown has no container 'web'")
+    world.step(1)
+    assert ready_reason(world) == Reason.CONTAINER_MISSING
+    assert [one["incident"] for one in alerts(world, "CertStorageIncident")] == before
+    world.incidents.clear()
+    world.step(1)
+    assert [one["incident"] for one in alerts(world, "CertStorageIncident")] == before
+
+
+def test_the_only_other_incident_of_an_outage_is_closed_though_the_own_one_is_not_written_yet() -> None:
+    world = fallen()
+    world.hold, world.status = None, Status()
+    world.env[READ] = EnvVar.literal("true", "helm")
+    old = world.incident(Scenario.OUTAGE).name
+    world.signals = outage()
+    world.step(60)
+    status = world.incidents[old].status
+    assert status is not None
+    assert status.phase is IncidentPhase.RESOLVED
 
 
 def test_deleting_the_policy_keeps_reads_local_and_lets_go() -> None:
