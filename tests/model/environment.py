@@ -7,18 +7,16 @@ from dataclasses import replace
 
 from certstorage.api.decision import JobKind
 from certstorage.api.env import EnvVar, FlagState
-from certstorage.api.hold import Hold, dump
-from certstorage.api.incidents import OVER, IncidentSeen, IncidentStatus
+from certstorage.api.hold import dump
 from certstorage.api.observed import JobPhase
 from certstorage.api.policy import Approval, Mode
 from certstorage.api.receipt import PatternKind, Receipt, ReceiptVerdict
 from certstorage.api.requests import Answer, Approves, RequestSeen, RequestType
-from certstorage.api.scenarios import Scenario
 from certstorage.api.status import Status
 from certstorage.runbook import recovery
-from tests.model.keys import job_role
+from tests.model.living import tidied
 from tests.model.shell import INPUTS, policy_gone, rolling
-from tests.model.state import ARGO, DUAL, LEVEL, OFF, ON, READ, REPLICAS, SECOND, TICK, Job, State, hold_of
+from tests.model.state import ARGO, DUAL, GARBLED, LEVEL, OFF, ON, READ, REPLICAS, SECOND, TICK, Job, State, hold_of
 
 Move = Callable[[State], Iterator[tuple[str, State]]]
 
@@ -141,13 +139,14 @@ def foreign_job(state: State) -> Iterator[tuple[str, State]]:
     name = recovery.job_name(replace(hold, attempt=hold.attempt + 1))
     if all(job.seen.name != name for job in state.jobs):
         job = job_ends(_made(state, name), state, "passes")
-        yield "somebody makes a Job of our next name", state._replace(jobs=(*state.jobs, job._replace(honest=False)))
+        made = state._replace(jobs=(*state.jobs, job._replace(honest=False)), uids=state.uids + 1)
+        yield "somebody makes a Job of our next name", made
 
 
 def _made(state: State, name: str) -> Job:
     from certstorage.api.observed import JobSeen
 
-    seen = JobSeen(name, f"foreign-{name}", "Recovery", "", 0, JobPhase.RUNNING, state.now, ours=False)
+    seen = JobSeen(name, f"job-{state.uids + 1}", JobKind.RECOVERY, "", 0, JobPhase.RUNNING, state.now, ours=False)
     return Job(seen, "")
 
 
@@ -183,20 +182,67 @@ def dual_write_changes(state: State) -> Iterator[tuple[str, State]]:
         yield "helm removes dual-write", rolling(state, state._replace(env=env, rv=state.rv + 1))
 
 
-def sweep_asked(state: State) -> Iterator[tuple[str, State]]:
-    """A person asks for a sweep, and approves its plan or denies it."""
-    sweeps = [one for one in state.requests if one.kind is RequestType.SWEEP]
-    if not state.asks and state.uid:
-        request = RequestSeen(f"s{state.uids}", f"request-{state.uids}", RequestType.SWEEP, state.now)
-        yield "a person asks for a sweep", _asked(state, request)._replace(asks=1)
-    answered = any(one.kind is RequestType.APPROVAL for one in state.requests)
-    for one in sweeps:
-        if one.status.plan_hash and not answered and one.status.started_at is None:
-            for decision in Answer:
-                says = Approves(one.status.plan_hash, request=one.name, decision=decision)
-                name, uid = f"a{state.uids}", f"request-{state.uids}"
-                answer = RequestSeen(name, uid, RequestType.APPROVAL, state.now, approves=says)
-                yield f"a person says {decision} to the sweep", _asked(state, answer)
+def sweeps_asked(most: int) -> Move:
+    """A person asks for a sweep, so many times in a history, and approves its plan or denies it."""
+
+    def move(state: State) -> Iterator[tuple[str, State]]:
+        if state.asks < most and state.uid:
+            asked = _asked(state, _request(state, RequestType.SWEEP))
+            yield "a person asks for a sweep", asked._replace(asks=state.asks + 1)
+        yield from _sweeps_answered(state)
+
+    return move
+
+
+def _sweeps_answered(state: State) -> Iterator[tuple[str, State]]:
+    if any(one.kind is RequestType.APPROVAL and one.open for one in state.requests):
+        return
+    for one in state.requests:
+        if one.kind is RequestType.SWEEP and one.open and one.status.plan_hash and one.status.started_at is None:
+            yield from _answers(state, one.status.plan_hash, "the sweep", request=one.name)
+
+
+def _answers(state: State, plan: str, what: str, **named: str) -> Iterator[tuple[str, State]]:
+    for decision in Answer:
+        says = Approves(plan, decision=decision, **named)
+        yield f"a person says {decision} to {what}", _asked(state, _request(state, RequestType.APPROVAL, says))
+
+
+def _request(state: State, kind: RequestType, approves: Approves | None = None) -> RequestSeen:
+    name, uid = f"ask-{state.uids}", f"request-{state.uids}"
+    return RequestSeen(name, uid, kind, state.now, approves=approves, ttl_seconds=state.timing.ttl_seconds)
+
+
+def plans_answered(state: State) -> Iterator[tuple[str, State]]:
+    """A person answers the plan of the way back as the incident shows it, or one that is another by now."""
+    if state.asks >= MOST_ANSWERS or any(one.open for one in state.requests):
+        return
+    answered = state._replace(asks=state.asks + 1)
+    for one in state.incidents:
+        if one.status is not None and one.status.plan_hash:
+            yield from _answers(answered, one.status.plan_hash, "the plan", incident=one.name)
+            yield from _answers(answered, "the plan of yesterday", "a plan of yesterday", incident=one.name)
+
+
+MOST_ANSWERS = 2
+
+
+def checks_asked(most: int, *kinds: RequestType) -> Move:
+    """A person asks for a validation or a repair, so many times in a history."""
+
+    def move(state: State) -> Iterator[tuple[str, State]]:
+        if state.asks < most and state.uid:
+            for kind in kinds:
+                asked = _asked(state, _request(state, kind))
+                yield f"a person asks for a {kind}", asked._replace(asks=state.asks + 1)
+
+    return move
+
+
+def hold_garbled(state: State) -> Iterator[tuple[str, State]]:
+    """Somebody edits the annotation, so that it cannot be read."""
+    if state.uid and state.hold is not None and state.hold != GARBLED:
+        yield "the annotation is garbled", state._replace(hold=GARBLED, rv=state.rv + 1)
 
 
 def _asked(state: State, request: RequestSeen) -> State:
@@ -230,12 +276,8 @@ def level_written(state: State) -> Iterator[tuple[str, State]]:
 
 def requests_come(state: State) -> Iterator[tuple[str, State]]:
     """A person approves the way back."""
-    if state.hold is not None and not any(one.kind is RequestType.RETURN for one in state.requests):
-        request = RequestSeen(f"r{state.uids}", f"request-{state.uids}", RequestType.RETURN, state.now)
-        yield (
-            "a person requests the return",
-            state._replace(requests=(*state.requests, request), uids=state.uids + 1, papers_rv=state.papers_rv + 1),
-        )
+    if state.hold is not None and not any(one.kind is RequestType.RETURN and one.open for one in state.requests):
+        yield "a person requests the return", _asked(state, _request(state, RequestType.RETURN))
 
 
 def people_edit(state: State) -> Iterator[tuple[str, State]]:
@@ -294,57 +336,5 @@ def status_is_lost(state: State) -> Iterator[tuple[str, State]]:
 
 
 def tidy(state: State) -> State:
-    """A second passes; Jobs, requests and incidents that nothing can look at any more are gone."""
-    state = state._replace(now=state.now + SECOND)
-    if state.programs:
-        return state
-    hold = hold_of(state.hold) if state.uid else None
-    if state.jobs:
-        newest = {job_role(None, job.seen.name): job for job in state.jobs}
-        kept = tuple(
-            job for job in state.jobs if _looked_at(state, hold, job, newest[job_role(None, job.seen.name)] is job)
-        )
-        if len(kept) > 1:
-            kept = tuple(sorted(kept, key=lambda job: (job_role(None, job.seen.name), job.seen.created_at)))
-        if kept != state.jobs:
-            state = state._replace(jobs=kept)
-    if state.requests:
-        requests = tuple(one for one in state.requests if one.open)
-        if len(requests) < len(state.requests):
-            state = state._replace(requests=requests)
-    if len(state.incidents) > 1:
-        newest = {one.status.scenario: one for one in state.incidents if one.status is not None}
-        incidents = tuple(one for one in state.incidents if one.status and _kept(newest, one.status, one))
-        if len(incidents) < len(state.incidents):
-            state = state._replace(incidents=incidents)
-    return state
-
-
-def _looked_at(state: State, hold: Hold | None, job: Job, newest: bool) -> bool:
-    """Whether a Job may still matter: of the open attempt or the next, or of a scenario or request that is open."""
-    name = job.seen.name
-    if hold is not None:
-        following = hold if hold.nonce else replace(hold, attempt=hold.attempt + 1)
-        if name == recovery.job_name(following):
-            return True
-        if hold.sweep is not None and name.startswith(hold.sweep.incident):
-            return True
-    if job.seen.kind == JobKind.RECOVERY:
-        return False
-    if any(memory.job_name == name for memory in state.status.scenarios):
-        return True
-    if any(one.status.job_name == name for one in state.requests):
-        return True
-    if newest and state.now - (job.seen.finished_at or job.seen.created_at) < TICK:
-        return True
-    last = state.status.last_validation
-    if last is not None and last.job_uid == job.seen.uid:
-        return True
-    if job.seen.phase is not JobPhase.RUNNING and not newest:
-        return False
-    open_ones = (one.name for one in state.incidents if one.status is not None and one.status.phase not in OVER)
-    return any(name.startswith(incident) for incident in open_ones)
-
-
-def _kept(newest: dict[Scenario, IncidentSeen], status: IncidentStatus, incident: IncidentSeen) -> bool:
-    return status.phase not in OVER or newest[status.scenario] is incident
+    """A second passes; what nothing can look at any more is gone."""
+    return tidied(state._replace(now=state.now + SECOND))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from unittest.mock import patch as replaced
@@ -12,16 +12,26 @@ from unittest.mock import patch as replaced
 from certstorage.api.conditions import ConditionType
 from certstorage.api.decision import Decision
 from certstorage.api.status import Status
-from certstorage.runbook import aftermath, borrowing, degradation, errands, outage, recovery
+from certstorage.runbook import (
+    aftermath,
+    borrowing,
+    degradation,
+    errands,
+    gates,
+    milder,
+    outage,
+    recovery,
+    sweep_request,
+)
 from tests.model import shell
 from tests.model.environment import Move, tidy
-from tests.model.invariants import INVARIANTS, Call, Invariant, Pass, acts, violations
+from tests.model.invariants import INVARIANTS, Call, Invariant, Pass, violations
 from tests.model.keys import Key, key
 from tests.model.shell import Given
 from tests.model.state import COARSE, State, Timing
 
 QUARTER_MINUTE = timedelta(seconds=15)
-MOST_REPEATS = 6
+MOST_REPEATS = 8
 NOTHING = "Nothing"
 """The step of a scenario that is not in work."""
 
@@ -87,19 +97,29 @@ class Explored:
 
 @contextlib.contextmanager
 def scaled(timing: Timing) -> Iterator[None]:
-    """The core with its long timers made as short as a world's."""
+    """The core with its long timers made as short as a world's, and readable where it hashes."""
     with (
         replaced.object(aftermath, "SAME_INCIDENT", timing.reassert),
         replaced.object(aftermath, "REMEMBERED", 2 * timing.reassert),
         replaced.object(borrowing, "DEBUG_PAUSE", 2 * timing.reassert),
+        replaced.object(milder, "FINDINGS_SECONDS", timing.job_seconds),
         replaced.object(degradation, "VALIDATION_PAUSE", timing.reassert),
         replaced.object(errands, "STUCK_PATIENCE", timing.reassert),
         replaced.object(errands, "OVERDUE", timedelta(0)),
+        replaced.object(errands, "nonce", lambda context, name: f"nonce of {context.policy.uid} for {name}"),
+        replaced.object(gates, "plan_hash", _readable),
+        replaced.object(sweep_request, "plan_hash", _readable),
+        replaced.object(recovery, "OVERDUE", timedelta(0)),
         replaced.object(recovery, "BACKOFF_CAP", timing.backoff_cap),
         replaced.object(recovery, "RECEIPT_MAX_AGE", timing.receipt_max_age),
         replaced.object(outage, "REASSERT_INTERVAL", timing.reassert),
     ):
         yield
+
+
+def _readable(lines: Iterable[str], *inputs: str) -> str:
+    """A plan in place of its hash: the names in it are seen, and states that differ by them alone are one."""
+    return "\n".join((*lines, "", *inputs))
 
 
 class Explorer:
@@ -116,7 +136,7 @@ class Explorer:
         self.found = Explored(world)
         self._known: dict[Key, int] = {}
         self._todo: deque[int] = deque()
-        self._at = -1
+        self._at = self._last = -1
 
     def run(self, most_states: int = 1 << 60) -> Explored:
         """Explore until nothing new is found, or with a bug the first violation of one of the invariants."""
@@ -132,13 +152,16 @@ class Explorer:
         self.found.frontier = len(self._todo)
         return self.found
 
-    def _reach(self, state: State, label: str) -> bool:
-        """Note a state; whether it is new."""
+    def _reach(self, after: State, label: str) -> bool:
+        """Note what a step has led to, once it is tidied up; whether it is new."""
         self.found.transitions += 1
+        state = tidy(after)
         identity = key(state)
-        if identity in self._known:
+        known = self._known.get(identity)
+        if known is not None:
+            self._last = known
             return False
-        self._known[identity] = index = len(self.found.states)
+        self._known[identity] = self._last = index = len(self.found.states)
         self.found.states.append(state)
         self.found.parents.append((self._at, label))
         self._todo.append(index)
@@ -147,10 +170,10 @@ class Explorer:
     def _expand(self, state: State) -> None:
         for move in self.world.moves:
             for label, after in move(state):
-                self._reach(tidy(after), label)
+                self._reach(after, label)
         for index, running in enumerate(state.programs):
             others = (*state.programs[:index], *state.programs[index + 1 :])
-            self._reach(tidy(state._replace(programs=others)), "the slow operator dies")
+            self._reach(state._replace(programs=others), "the slow operator dies")
             self._call(state, running, others)
         if state.policy_uid:
             for given in self.world.givens:
@@ -165,7 +188,7 @@ class Explorer:
         self._check(Call(state, act, running, after), label)
         if left is not None and shell.only_words(left):
             after, left = shell.run(after, left), None
-        self._reach(tidy(after._replace(programs=others if left is None else (*others, left))), label)
+        self._reach(after._replace(programs=others if left is None else (*others, left)), label)
 
     def _pass(self, state: State, given: Given) -> None:
         self.found.passes += 1
@@ -181,11 +204,12 @@ class Explorer:
             act, running, before = left.acts[0], left, at
             at, left = shell.perform(at, left)
             self._check(Call(before, act, running, at), label)
-            if left is not None and act.kind not in ("tell", "record") and at is not before:
-                self._reach(tidy(at), f"{label}; it dies after its {act.kind}")
+            dies = left is not None and act.kind not in ("tell", "record") and not self.world.slow
+            if dies and at is not before:
+                self._reach(at, f"{label}; it dies after its {act.kind}")
         if not shell.only_words(program) and len(state.programs) < self.world.slow:
-            self._reach(tidy(state._replace(programs=(*state.programs, program))), f"{label}, by a slow operator")
-        new = at is not state and self._reach(tidy(at), label)
+            self._reach(state._replace(programs=(*state.programs, program)), f"{label}, by a slow operator")
+        new = at is not state and self._reach(at, label)
         step = Pass(state, given, decision, at)
         self._check(replace(step, **_repeats(at, given)) if new else step, label)  # type: ignore[arg-type]
 
@@ -208,12 +232,14 @@ def _repeats(state: State, given: Given) -> dict[str, object]:
             return {}
         repeats.append((state, decision))
         after = shell.run(state, shell.program(state, decision, given))
-        if not acts(decision, state):
-            later = after._replace(now=after.now + QUARTER_MINUTE)
-            repeats[-1] = (after, decision)
-            return {"repeats": tuple(repeats), "later": shell.decide(later, given)}
+        if after is state:
+            break
         state = after
-    return {"repeats": tuple(repeats)}
+    if not state.policy_uid:
+        return {"repeats": tuple(repeats)}
+    repeats[-1] = (state, repeats[-1][1])
+    later = state._replace(now=state.now + QUARTER_MINUTE)
+    return {"repeats": tuple(repeats), "later": shell.decide(later, given, state.now)}
 
 
 def _steps(status: Status) -> dict[str, str]:
@@ -230,6 +256,12 @@ def reason(decision: Decision) -> str:
 
 
 def reasons(decision: Decision) -> set[str]:
-    """Every reason that a decision gives."""
+    """Every reason that a decision gives: in words, to those who ask, in records and in the hold."""
     found = {condition.reason for condition in decision.status.conditions.values()}
-    return found | {event.reason for event in decision.events}
+    found |= {event.reason for event in decision.events}
+    found |= {alert.labels["reason"] for alert in decision.alerts if "reason" in alert.labels}
+    found |= {answer.status.reason for answer in decision.answers}
+    found |= {entry.event for one in decision.incidents for entry in one.status.timeline[-1:]}
+    if decision.patch is not None and decision.patch.hold is not None:
+        found.add(decision.patch.hold.last_failure)
+    return found

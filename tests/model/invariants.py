@@ -17,7 +17,7 @@ from certstorage.api.policy import Mode
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status_json import same, to_dict
 from tests.model.shell import Given
-from tests.model.state import DUAL, LEVEL, READ, REPLICAS, Act, Job, Program, State, hold_of
+from tests.model.state import CONNECT, DUAL, LEVEL, READ, REPLICAS, TIMEOUT, Act, Job, Program, State, hold_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Pass:
     """One pass: what it was given, what it decided, and the state once all its calls are made without a break.
 
     `repeats` are the passes that follow at once with the same given, each with the state it stands on, up to the first
-    that asks for nothing; `later` is the decision a quarter of a minute after that. They are there for new states only.
+    that writes nothing; `later` is the decision a quarter of a minute after that. They are there for new states only.
     """
 
     before: State
@@ -193,6 +193,9 @@ def acts(decision: Decision, state: State) -> set[str]:
     found |= {f"stop {one.name}" for one in decision.stop_jobs}
     there = {job.seen.name for job in state.jobs}
     found |= {f"job {one.kind}" for one in decision.jobs if one.name not in there}
+    filed = {request.name for request in state.requests}
+    found |= {f"file {one.kind}" for one in decision.requests if one.name not in filed}
+    found |= {f"answer {one.name}: {one.status.phase} {one.status.message}" for one in decision.answers}
     if decision.finalizer != state.finalizer and not (decision.finalizer and state.deleting):
         found.add(f"finalizer {decision.finalizer}")
     return found
@@ -210,11 +213,16 @@ def incident_reaches_people(step: Step) -> str:
     before = step.before.held if step.before.uid else None
     after = step.decision.patch.hold if step.decision.patch is not None else before
     if after is not None and after.reads is not ReadsPhase.NONE:
-        if after.incident not in names:
+        status = step.before.status
+        remembered = status.operation is not None and status.incident == after.incident
+        unseen = step.given.unreadable is not None and not remembered
+        if after.incident not in names and not unseen:
             return f"incident {after.incident} is told as {names}"
         if before is None or before.reads is ReadsPhase.NONE or before.incident == after.incident:
             return ""
         return f"incident {before.incident} becomes {after.incident}"
+    if told and step.given.unreadable is not None:
+        return ""  # whether it is over cannot be seen
     if told and not step.before.deleting:  # a policy that goes says so once more
         return "an incident is told and nothing is held"
     if before is None or before.reads is ReadsPhase.NONE or step.before.deleting:
@@ -247,7 +255,7 @@ def others_keep_what_is_theirs(step: Step) -> str:
         return ""
     before, after = step.before.env, step.after.env
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
-    if not changed <= {READ, DUAL, LEVEL}:
+    if not changed <= {READ, DUAL, LEVEL, CONNECT, TIMEOUT}:
         return f"variables of others change: {sorted(changed)}"
     level = after[LEVEL].value if LEVEL in after else None
     if LEVEL in changed and level not in ("DEBUG", step.before.level):

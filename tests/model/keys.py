@@ -1,250 +1,244 @@
 """When two states are the same: absolute times, names and counters vanish, what a decision can tell apart stays.
 
-Ages are counted in whole ticks up to the longest timer that looks at them; counters up to the value beyond which they
-change nothing; names, nonces and UIDs only by what they are equal to. test_abstraction.py checks that states of equal
-key have successors of equal keys.
+The key is taken from the state's structure: every field of everything in it, whatever is added later, unless a table
+below says that no decision looks at it, or only in a coarser way, and why. A time is its age in ticks, up to its
+timer, and its order among the times of its group. Of names, nonces and UIDs only equality counts. `living` leaves
+out what cannot be looked at in this very state. test_abstraction.py checks that states of one key go on alike.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime
+from enum import Enum
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from certstorage.api.decision import JobKind, JobWanted, StopJob, TargetPatch
-from certstorage.api.hold import Hold, ReadsPhase
-from certstorage.api.incidents import OVER, IncidentSeen
-from certstorage.api.observed import JobPhase
+from certstorage.api.decision import JobWanted, TargetPatch
+from certstorage.api.env import EnvVar
+from certstorage.api.hold import DegradationHold, Hold, SweepHold
+from certstorage.api.incidents import OVER, Entry, IncidentFinding, IncidentPhase, IncidentSeen, IncidentStatus
+from certstorage.api.observed import JobSeen
+from certstorage.api.reasons import Reason
 from certstorage.api.receipt import Receipt
-from certstorage.api.requests import RequestPhase, RequestSeen, RequestType
-from certstorage.api.scenarios import Scenario, ScenarioState, Step
-from certstorage.api.status import Operation, Status
-from certstorage.runbook import recovery
-from tests.model.state import TICK, Act, Job, Papers, Program, State, hold_of
+from certstorage.api.requests import RequestSeen, RequestStatus, RequestWanted
+from certstorage.api.scenarios import ScenarioState
+from certstorage.api.status import Operation, Status, SweepStatus, Validation
+from tests.model.living import living
+from tests.model.state import TICK, State
 
-TICK_SECONDS = TICK.total_seconds()
+Key = tuple[Hashable, ...]
 
-Key = tuple[object, ...]
-
-
-def age(now: datetime, then: datetime | None, most: int) -> int:
-    """Whole ticks since `then`, -1 for never."""
-    if then is None:
-        return -1
-    return min(int((now - then).total_seconds() // TICK_SECONDS), most)
-
-
-def hold_key(state: State, hold: Hold | None) -> Key | None:
-    """A hold: whose it is, and what it says."""
-    if hold is None:
-        return None
-    now, timing = state.now, state.timing
-    # an attempt that ends says anew since when there is waiting for the next
-    between = hold.reads is ReadsPhase.LOCAL and not hold.nonce
-    failed = age(now, hold.failed_at, timing.longest) if between else 0
-    return (
-        hold.policy_uid == f"policy-{state.policy_uid}",
-        hold.target_uid == state.target_uid,
-        "-sw-" in hold.incident,
-        hold.reads,
-        tuple(hold.before.items()),
-        age(now, hold.since, timing.longest) if not hold.attempt and between else timing.longest,
-        bool(hold.nonce),
-        min(hold.retries, timing.retries),
-        min(hold.failed_returns, timing.max_attempts),
-        failed,
-        bool(hold.reverts),
-        share_key(state, hold),
-        age(now, hold.asserted_at, timing.longest) if hold.reverts and hold.reads is ReadsPhase.LOCAL else 0,
-    )
-
-
-def share_key(state: State, hold: Hold) -> Key:
-    """What a degradation and a sweep hold."""
-    degradation, sweep = hold.degradation, hold.sweep
-    return (
-        degradation
-        and (
-            tuple(degradation.before.items()),
-            tuple(degradation.written.items()),
-            bool(degradation.reverts),
-            state.now >= degradation.until,
-        ),
-        sweep and (sweep.failure, any(one.uid == sweep.request_uid for one in state.requests)),
-        hold.replicas,
-        hold.restore_by and max(age(hold.restore_by, state.now, 9), -1),
-    )
+FORGOTTEN: tuple[tuple[type, str, str], ...] = (
+    (EnvVar, "manager", "names a foreign writer to people"),
+    (Hold, "policy_name reverted_by last_failure returned_at", "words for people"),
+    (Hold, "epoch", "counts writes; compared with nothing, preconditions are on resourceVersion"),
+    (DegradationHold, "reverted_by", "words for people"),
+    (Status, "observed_generation target_uid reads signals proven_at blocked_until unblock", "told to people"),
+    (Status, "next_validation_at", "told to people; the schedule is seen anew in each pass"),
+    (Status, "conditions", "told to people; which Events are new follows, and nothing that is done"),
+    (Operation, "failed_returns deadline retry_at last_failure reverts reverted_by last_firing_at returned_at "
+     "restore_by request", "said again from the hold"),
+    (Operation, "plan plan_hash started_at", "told to people, or what `living` has compared"),
+    (Validation, "mismatch upper_bound sampled unverified at_risk_open inputs_hash detail message mismatches errors "
+     "uploaded resolved started_at job_name", "told to people"),
+    (SweepStatus, "last_passed_at", "told to people"),
+    (SweepStatus, "quarterly_due_at", "the worlds never come to the next quarter"),
+    (ScenarioState, "deadline", "told to people"),
+    (JobSeen, "incident attempt problem", "its name has both; the problem is words"),
+    (Receipt, "detail message started_at upper_bound unverified errors uploaded resolved mismatches examples",
+     "told to people"),
+    (RequestSeen, "by why", "words for people"),
+    (RequestStatus, "reason message until expires_at plan verdict report incident", "told to those who ask"),
+    (IncidentSeen, "uid generation notes", "names the object; people's notes tick items of the checklist"),
+    (IncidentStatus, "severity summary started_at mitigated_at recovered_at closed_at downtime_seconds data_lost "
+     "post_mortem post_mortem_reason plan evidence mismatches report ticket_text checklist observed_generation",
+     "the record, for people"),
+    (IncidentFinding, "message mend", "words for people"),
+    (RequestWanted, "why", "words for people"),
+    (TargetPatch, "resource_version", "the program has it too"),
+    (JobWanted, "incident since sample_rate min_sample max_mismatch timeout_seconds probes probe_interval_seconds",
+     "what the Job is to do; the model's Jobs end as they please"),
+)  # fmt: skip
+"""What no decision looks at: the type, its fields, and why."""
 
 
-def job_key(state: State, hold: Hold | None, job: Job) -> Key:
-    """A Job by its part in the open attempt."""
-    seen, fired = job.seen, None if hold is None else hold.last_firing_at
-    return (
-        job_role(hold, seen.name),
-        any(memory.job_name == seen.name for memory in state.status.scenarios),
-        any(seen.name.startswith(one.name) and one.status and one.status.phase not in OVER for one in state.incidents),
-        hold is not None and job.nonce == hold.nonce,
-        seen.ours,
-        seen.phase,
-        age(state.now, seen.created_at, state.timing.longest) if seen.phase is JobPhase.RUNNING else 0,
-        None if seen.receipt is None else receipt_key(state, seen.kind, seen.receipt),
-        seen.stuck,
-        job.honest,
-        job.s3_failed_since,
-        fired is not None and fired >= seen.created_at,
-    )
+class When(NamedTuple):
+    """How a time is looked at: as an age up to so many ticks of this timer, and in which orders among others."""
+
+    age: str = "longest"
+    groups: tuple[str, ...] = ("names", "asked", "proofs")
 
 
-def job_role(hold: Hold | None, name: str) -> str:
-    """A Job's name without times: what it is for, and whether it is the open attempt's."""
-    if hold is not None and name == recovery.job_name(hold):
-        return "open"
-    parts = name.split("-")
-    return "-".join(part for part in parts if not (part.isdecimal() or (part[:1] == "r" and part[1:].isdecimal())))
+WHEN: Mapping[tuple[type, str], When] = {
+    (Hold, "since"): When("since", ("asked",)),
+    (Hold, "failed_at"): When("backoff", ("asked",)),
+    (Hold, "asserted_at"): When("reassert", ()),
+    (Hold, "last_firing_at"): When("", ()),
+    (Hold, "restore_by"): When("longest", ()),
+    (DegradationHold, "since"): When("", ()),
+    (DegradationHold, "until"): When("longest", ()),
+    (SweepHold, "since"): When("", ("asked",)),
+    (Operation, "since"): When("check", ()),
+    (Operation, "recovered_since"): When("hold", ()),
+    (ScenarioState, "since"): When("", ("proofs",)),
+    (ScenarioState, "started_at"): When("lasted", ("names", "proofs")),
+    (ScenarioState, "retry_at"): When("longest", ()),
+    (ScenarioState, "marks"): When("longest", ("names",)),
+    (Validation, "finished_at"): When("", ("proofs",)),
+    (JobSeen, "created_at"): When("job", ()),
+    (JobSeen, "finished_at"): When("", ()),
+    (Receipt, "finished_at"): When("receipt", ("proofs",)),
+    (RequestSeen, "created_at"): When("ttl", ("asked",)),
+    (RequestStatus, "started_at"): When("", ()),
+    (RequestStatus, "finished_at"): When("", ("proofs",)),
+    (IncidentStatus, "detected_at"): When("", ("proofs",)),
+    (IncidentStatus, "resolved_at"): When("longest", ()),
+}
+"""How times are looked at that are not compared with everything: '' is no age, only whether it is there."""
 
 
-def receipt_key(state: State, kind: str, receipt: Receipt) -> Key:
-    """A receipt by everything that is judged."""
-    return (
-        receipt.nonce == "forged",
-        receipt.inputs_hash,
-        receipt.verdict,
-        receipt.probe,
-        receipt.pattern,
-        receipt.at_risk_open,
-        receipt.mismatch,
-        receipt.sampled,
-        receipt.population,
-        age(state.now, receipt.finished_at, state.timing.longest) if kind == JobKind.RECOVERY else 0,
-    )
+def _phase(phase: IncidentPhase) -> IncidentPhase:
+    return IncidentPhase.RESOLVED if phase in OVER else IncidentPhase.OPEN
 
 
-def status_key(state: State, hold: Hold | None, status: Status) -> Key | None:
-    """What of the status is memory: the operation."""
-    operation, last = status.operation, status.last_validation
-    ours = hold is not None and status.incident == hold.incident
-    held = hold is not None and hold.reads is not ReadsPhase.NONE
-    return (
-        ours,
-        operation and ours and operation_key(state, hold, operation),
-        tuple(scenario_key(state, one) for one in status.scenarios if not (held and one.name is Scenario.OUTAGE)),
-        last and (last.verdict, last.command, last.pattern, bool(last.report)),
-        status.sweep is not None and bool(status.sweep.request),
-    )
+def _left(timeline: tuple[Entry, ...]) -> bool:
+    return bool(timeline) and timeline[-1].event == Reason.POLICY_DELETED.value
 
 
-def scenario_key(state: State, memory: ScenarioState) -> Key:
-    """The memory of one scenario."""
-    now, longest = state.now, state.timing.longest
-    return (
-        memory.name,
-        memory.step,
-        min(memory.attempt, state.timing.retries if memory.name is Scenario.OUTAGE else 3),
-        bool(memory.job_uid),
-        memory.deadline and now >= memory.deadline,
-        age(now, memory.since, longest) if memory.step is Step.RESTORING else -1,
-        memory.retry_at and now >= memory.retry_at,
-        tuple((name, age(now, at, longest)) for name, at in memory.marks.items()),
-    )
+COARSER: Mapping[tuple[type, str], Callable[[Any], Hashable]] = {
+    (ScenarioState, "job_uid"): bool,  # a Job of this name was seen before
+    (ScenarioState, "attempt"): lambda attempt: min(attempt, 3),  # MOST_VALIDATIONS; back-off: see Timing
+    (Operation, "job_uid"): bool,  # the same
+    (RequestStatus, "job_uid"): bool,  # the same
+    (RequestStatus, "approved_by"): bool,
+    (IncidentStatus, "phase"): _phase,  # open or over; how far is told
+    (IncidentStatus, "timeline"): _left,  # of the record only this is read again, by `left_behind`
+    (Validation, "report"): bool,
+}
+"""Fields of which only so much is looked at."""
+
+_FORGOTTEN = {(kind, name) for kind, names, _ in FORGOTTEN for name in names.split()}
+_ATOM = re.compile(r"(\d{8}-\d{4,6}|token-\d+|(?:policy|deployment|job|request|ask)-?\d+)")
+NO_TIME = When("", ())
+MOST_AHEAD = 9
+"""No timer is longer, in ticks: what lies farther ahead stands for a time that is not looked at."""
 
 
-def request_key(state: State, asked_since: datetime | None, request: RequestSeen) -> Key:
-    """A request by what it asks and what became of it."""
-    status = request.status
-    return (
-        request.kind,
-        request.trigger,
-        status.phase is RequestPhase.RUNNING,
-        bool(status.plan_hash),
-        request.kind is RequestType.RETURN and asked_since is not None and request.created_at >= asked_since,
-        status.started_at is not None,
-        bool(status.job_uid),
-        bool(status.approved_by),
-        request.approves is not None
-        and any(one.status.plan_hash == request.approves.plan_hash for one in state.requests),
-        request.approves is not None and request.approves.decision,
-    )
+class Atom(NamedTuple):
+    """A time or a name within a shape."""
+
+    when: When | None
+    value: Any
 
 
-def incident_key(state: State, hold: Hold | None, incident: IncidentSeen) -> Key | None:
-    """An incident by its scenario, its phase, and whether it is the one that is held."""
-    status = incident.status
-    return status and (
-        status.scenario,
-        status.phase in OVER,
-        hold is not None and incident.name == hold.incident,
-        incident.name == state.status.incident,
-        age(state.now, status.resolved_at, state.timing.longest)
-        if status.phase in OVER and state.status.scenario(Scenario.OUTAGE) is None
-        else -1,
-        tuple((one.name, one.verdict) for one in status.findings),
-    )
+Flat = tuple[int, tuple[Atom, ...]]
+_SHAPES: dict[tuple[Hashable, ...], int] = {}
 
 
-def operation_key(state: State, hold: Hold | None, operation: Operation) -> Key:
-    """The remembered operation."""
-    return (
-        age(state.now, operation.since, 1) if operation.step is Step.CHECKING else -1,
-        age(state.now, operation.recovered_since, state.timing.longest),
-        hold is not None and operation.attempt == hold.attempt,
-        bool(operation.job_uid),
-    )
+@lru_cache(maxsize=1 << 16)
+def _split(text: str) -> tuple[str, tuple[Atom, ...]]:
+    """A text without the names in it, and these; a name that ends in a time is that time's name."""
+    parts = _ATOM.split(text)
+    return "\0".join(parts[::2]), tuple(Atom(None, part.replace("-", "")) for part in parts[1::2])
 
 
-def program_key(state: State, hold: Hold | None, program: Program) -> Key:
-    """What a program still does, and whether its preconditions still hold."""
-    return (
-        program.rv == state.rv,
-        program.policy_rv == state.policy_rv,
-        program.papers_rv == state.papers_rv,
-        tuple(job.seen.uid in program.failed for job in state.jobs),
-        tuple(act_key(state, hold, act) for act in program.acts),
-    )
+class _Plan(NamedTuple):
+    name: str
+    get: Callable[[Any], tuple[Any, ...]]
+    fields: tuple[tuple[When, Callable[[Any], Hashable] | None], ...]
 
 
-def act_key(state: State, hold: Hold | None, act: Act) -> Key:
-    """One call that is still to be made."""
-    what = act.what
-    if isinstance(what, TargetPatch):
-        return act.kind, tuple(what.env.items()), what.replicas, hold_key(state, what.hold)
-    if isinstance(what, JobWanted):
-        return (
-            act.kind,
-            hold is not None and what.name == recovery.job_name(hold),
-            hold is not None and what.nonce == hold.nonce,
-        )
-    if isinstance(what, StopJob):
-        return act.kind, any(what.uid == job.seen.uid for job in state.jobs)
-    if isinstance(what, Papers):
-        return act.kind, tuple(one.status.phase for one in (*what.answers, *what.incidents))
-    if isinstance(what, Status):
-        return act.kind, status_key(state, hold, what)
-    return (act.kind,)
+@cache
+def _plan(kind: type) -> _Plan:
+    names = [one.name for one in fields(kind) if (kind, one.name) not in _FORGOTTEN]
+    get = attrgetter(*names)
+    how = tuple((WHEN.get((kind, name), When()), COARSER.get((kind, name))) for name in names)
+    return _Plan(kind.__name__, get if len(names) > 1 else lambda value: (get(value),), how)
+
+
+def _walk(value: Any, when: When, shape: list[Hashable], atoms: list[Atom]) -> None:
+    if value is None or isinstance(value, bool | int | float | Enum):
+        shape.append(value)
+    elif isinstance(value, str):
+        template, found = _split(value)
+        shape.append(template)
+        atoms.extend(found)
+    elif isinstance(value, datetime):
+        shape.append("at")
+        if when != NO_TIME:
+            atoms.append(Atom(when, value))
+    elif isinstance(value, Mapping):
+        shape.append(len(value))
+        for name in sorted(value):
+            shape.append(name)
+            _walk(value[name], when, shape, atoms)
+    elif is_dataclass(value):
+        number, found = flat(value)
+        shape.append(number)
+        atoms.extend(found)
+    elif isinstance(value, frozenset):
+        _walk(tuple(sorted(value)), when, shape, atoms)
+    else:
+        shape.append(len(value))
+        for one in value:
+            _walk(one, when, shape, atoms)
+
+
+_KNOWN: dict[int, tuple[object, Flat]] = {}
+"""By identity: states share most of their parts. The object is kept so that its id stays its own."""
+_MOST_KNOWN = 200_000
+
+
+def flat(value: Any) -> Flat:
+    """An object's shape by number, and the times and names in it, in order."""
+    known = _KNOWN.get(id(value))
+    if known is not None:
+        return known[1]
+    plan = _plan(type(value))
+    shape: list[Hashable] = [plan.name]
+    atoms: list[Atom] = []
+    for one, (when, coarser) in zip(plan.get(value), plan.fields, strict=True):
+        if coarser is not None:
+            shape.append(coarser(one))
+        else:
+            _walk(one, when, shape, atoms)
+    found = _SHAPES.setdefault(tuple(shape), len(_SHAPES)), tuple(atoms)
+    if len(_KNOWN) > _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[id(value)] = value, found
+    return found
 
 
 def key(state: State) -> Key:
     """The state's identity."""
-    hold = hold_of(state.hold)
-    asked_since = None
-    if hold is not None and not hold.nonce and hold.reads is ReadsPhase.LOCAL:
-        asked_since = hold.failed_at or hold.since
-    return (
-        state.uid != 0,
-        tuple((name, found.value) for name, found in sorted(state.env.items())),
-        state.replicas,
-        hold_key(state, hold),
-        state.owns,
-        state.rolled or state.pods,
-        state.stuck,
-        state.policy_uid != 0,
-        state.mode,
-        state.approval,
-        state.deleting,
-        state.finalizer,
-        status_key(state, hold, state.status),
-        tuple(job_key(state, hold, job) for job in state.jobs),
-        tuple(request_key(state, asked_since, request) for request in state.requests),
-        tuple(incident_key(state, hold, one) for one in state.incidents),
-        state.terminating,
-        state.asks,
-        tuple(program_key(state, hold, program) for program in state.programs),
-        state.taken,
-    )
+    shape: list[Hashable] = []
+    atoms: list[Atom] = []
+    _walk(living(state), When(), shape, atoms)
+    return _SHAPES.setdefault(tuple(shape), len(_SHAPES)), *_canonical(state, atoms)
+
+
+def _canonical(state: State, atoms: Iterable[Atom]) -> Iterable[Hashable]:
+    now, limits = state.now, state.timing
+    names: dict[str, int] = {}
+    groups: dict[str, set[datetime]] = {}
+    out: list[Hashable] = []
+    ordered: list[tuple[str, datetime]] = []
+    for when, value in atoms:
+        if when is None:
+            out.append(names.setdefault(value, len(names)))
+            continue
+        if when.age:
+            out.append(max(min((now - value) // TICK, limits.ticks(when.age)), -MOST_AHEAD))
+        for group in when.groups:
+            if group == "names":
+                out.append(names.setdefault(f"{value:%Y%m%d%H%M%S}", len(names)))
+            else:
+                groups.setdefault(group, set()).add(value)
+                ordered.append((group, value))
+    ranks = {group: {at: rank for rank, at in enumerate(sorted(found))} for group, found in groups.items()}
+    out.extend(ranks[group][value] for group, value in ordered)
+    return out

@@ -113,7 +113,7 @@ class Path:
         elif asked & PERSON_TURNS_ON and state.reads() is FlagState.FALSE:
             self._to("a person turns reads on", self._turned_on())
         elif asked & LONGER_WAIT and not self._requested():
-            request = RequestSeen(f"r{state.uids}", f"request-{state.uids}", RequestType.RETURN, state.now)
+            request = RequestSeen(f"ask-{state.uids}", f"request-{state.uids}", RequestType.RETURN, state.now)
             self._to(
                 "a person requests the return", state._replace(requests=(*state.requests, request), uids=state.uids + 1)
             )

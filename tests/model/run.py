@@ -5,6 +5,7 @@ python -m tests.model.run [WORLD or BUG ...]
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -12,19 +13,25 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from tests.model import liveness
 from tests.model.explore import Explored, Explorer, Violation
 from tests.model.invariants import INVARIANTS, LIVENESS
+from tests.model.pairs import Pairs, unlike
 from tests.model.seeded import BUGS
+from tests.model.state import CHECK_SECONDS, REAL
 from tests.model.worlds import BY_NAME, HEALTH, WORLDS
 
 ARTIFACT = Path(__file__).parents[2] / "artifacts" / "model.json"
 CORES = 2
-LIVENESS_BOUND_SECONDS = 30_000
-"""What is promised: two of the longest back-offs, of four hours each, with the attempts after them. One may be running;
-the other follows where somebody has made a Job under the next attempt's name."""
+ATTEMPT = timedelta(seconds=REAL.hold_seconds + CHECK_SECONDS) + liveness.JOB + 2 * liveness.ROLLOUT
+LIVENESS_BOUND_SECONDS = int((2 * REAL.backoff_cap + ATTEMPT).total_seconds())
+"""What is promised: two of the longest back-offs and one attempt. One back-off may be running; the other follows where
+somebody has made a Job under the next attempt's name."""
+PAIRS = 100
+"""Pairs of states of one key that are compared in each world."""
 SHOWN = 3
 """Violations kept of each invariant and world."""
 
@@ -42,6 +49,8 @@ class Summary:
     liveness_seconds: float = 0.0
     liveness_path: tuple[str, ...] = ()
     violations: list[Violation] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
+    pairs: int = 0
     violated: dict[str, int] = field(default_factory=dict)
     reasons: set[str] = field(default_factory=set)
     steps: set[tuple[str, str, str]] = field(default_factory=set)
@@ -62,7 +71,10 @@ class Hunt:
 def explore(name: str) -> Summary:
     """Explore a world to the end, and follow the way back from each of its states."""
     begun = time.monotonic()
-    found = Explorer(BY_NAME[name]).run()
+    gc.disable()
+    explorer = Pairs(BY_NAME[name], PAIRS, INVARIANTS)
+    found = explorer.run()
+    gc.enable()
     counted = Counter(violation.invariant for violation in found.violations)
     kept = [one for name in counted for one in [v for v in found.violations if v.invariant == name][:SHOWN]]
     bound = liveness.Bound()
@@ -84,6 +96,8 @@ def explore(name: str) -> Summary:
         liveness_seconds=bound.seconds,
         liveness_path=bound.path,
         violations=kept,
+        unlike=unlike(explorer),
+        pairs=len(explorer.kept),
         violated=dict(counted),
         reasons=found.reasons,
         steps=found.steps,
@@ -154,6 +168,8 @@ def report(summaries: Sequence[Summary], hunts: Sequence[Hunt], seconds: float) 
                 "decisions": one.passes,
                 "frontier": one.frontier,
                 "liveness_seconds": one.liveness_seconds,
+                "pairs_of_one_key": one.pairs,
+                "go_on_differently": one.unlike,
                 "seconds": round(one.seconds, 1),
             }
             for one in summaries
@@ -174,7 +190,7 @@ def lines(summaries: Sequence[Summary], hunts: Sequence[Hunt]) -> list[str]:
         said.append(
             f"world {one.world}: {one.states} states, {one.transitions} transitions, {one.passes} decisions, "
             f"frontier {one.frontier}, back within {one.liveness_seconds:.0f} s, {one.seconds:.1f} s, "
-            f"violations {one.violated or 'none'}"
+            f"violations {one.violated or 'none'}, of {one.pairs} pairs of one key {len(one.unlike)} go on differently"
         )
         for violation in one.violations:
             said += [f"  {violation.invariant}: {violation.wrong}", *(f"    {step}" for step in violation.trace)]

@@ -225,19 +225,19 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what there was is not remembered",
         "replicas_are_owed",
-        "sweep and others",
+        "sweep",
         ((decide, "merge", around(decide.merge, _forgets_replicas)),),
     ),
     Bug(
         "one replica is given back",
         "replicas_are_owed",
-        "sweep and others",
+        "sweep",
         ((decide, "merge", around(decide.merge, _one_back)),),
     ),
     Bug(
         "replicas are taken before the finalizer is there",
         "replicas_are_owed",
-        "sweep and others",
+        "sweep",
         ((decide, "Decision", _without_finalizer),),
     ),
     # 6
@@ -329,13 +329,13 @@ BUGS: tuple[Bug, ...] = (
         ((merge, "_claim", _claims_again),),
     ),
     # 10
-    Bug("S3 is never believed", LIVENESS, "two slow", ((recovery, "s3_answers", always(False)),)),
-    Bug("S3 answers since now", LIVENESS, "two slow", ((outage, "recovered_since", lambda context: context.now),)),
-    Bug("a Job is wanted and not asked for", LIVENESS, "two slow", ((attempt, "_with_job", _waits_without_job),)),
+    Bug("S3 is never believed", LIVENESS, "return", ((recovery, "s3_answers", always(False)),)),
+    Bug("S3 answers since now", LIVENESS, "return", ((outage, "recovered_since", lambda context: context.now),)),
+    Bug("a Job is wanted and not asked for", LIVENESS, "return", ((attempt, "_with_job", _waits_without_job),)),
     Bug(
         "the back-off never ends",
         LIVENESS,
-        "two slow",
+        "return",
         (
             (recovery, "BACKOFF_CAP", timedelta(days=365)),
             (recovery, "retry_at", lambda _, hold: hold.failed_at and hold.failed_at + timedelta(days=365)),

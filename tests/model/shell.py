@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from certstorage.api.conditions import ConditionType
 from certstorage.api.decision import Decision, JobWanted, StopJob, TargetPatch
@@ -15,13 +16,16 @@ from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ReadsPhase, dump
 from certstorage.api.incidents import IncidentSeen
 from certstorage.api.observed import (
+    ClaimUser,
     FireTimes,
+    Fleet,
     JobPhase,
     JobSeen,
     Neighbours,
     Observation,
     Pods,
     Problem,
+    Scaler,
     Schedules,
     Target,
 )
@@ -31,10 +35,11 @@ from certstorage.api.requests import RequestSeen
 from certstorage.api.signals import FallbackSample, Signal, SignalName, SignalSet, Verdict
 from certstorage.api.status import Status
 from certstorage.runbook import decide as core
-from tests.model.state import ME, READ, REPLICAS, START, TICK, Act, Job, Papers, Program, State, hold_of
+from tests.model.state import GARBLED, ME, READ, REPLICAS, START, TICK, Act, Job, Papers, Program, State, hold_of
 
 MISSING = Problem(Reason.TARGET_MISSING, "Deployment production/deltacrown does not exist")
 DENIED = Problem(Reason.PERMISSION_DENIED, "pods is forbidden")
+UNREADABLE = Problem(Reason.HOLD_INVALID, "Deployment production/deltacrown: not JSON")
 INPUTS = "inputs"
 NIGHTLY = Schedules(validation=FireTimes(last=START - TICK, next=START + 10_000 * TICK))
 READY = ConditionType.READY
@@ -62,6 +67,14 @@ class Given:
     """The nightly validation is due."""
     refuses: bool = False
     """Preflight finds something that refuses the flip to local."""
+
+    unreadable: Problem | None = None
+    """Why the Deployment cannot be read as one with the certificates' container."""
+    window: bool | None = None
+    """Whether it is inside the sweep window, where there is one."""
+    scalers: tuple[Scaler, ...] = ()
+    claim_users: tuple[ClaimUser, ...] = ()
+    fleet: Fleet = field(default_factory=Fleet)
 
     @property
     def fires(self) -> bool:
@@ -91,18 +104,19 @@ class Given:
         return self.scraped and self.reads < 50
 
 
-def see(state: State, given: Given) -> Observation:
-    """What a pass reads now."""
+def see(state: State, given: Given, polled: datetime | None = None) -> Observation:
+    """What a pass reads now. `polled` is when the signals were, if that was before."""
     if not state.uid:
         target: Target | Problem = MISSING
     else:
         target = _target(state)
-        if given.changes:
+        if given.unreadable is not None:
+            target = given.unreadable
+        elif given.changes:
             target = replace(target, **given.changes)  # type: ignore[arg-type]
     signals = given.signals
     if given.firing:
-        tick = state.now - (state.now - START) % TICK
-        since = {name: tick - ticks * TICK for name, ticks in given.firing.items()}
+        since = {name: (polled or state.now) - ticks * TICK for name, ticks in given.firing.items()}
         graded = {name: Signal(name, Verdict.FIRING, 0.1, since=at) for name, at in since.items()}
         signals = replace(signals, signals={**signals.signals, **graded})
     held = hold_of(state.hold)
@@ -116,9 +130,14 @@ def see(state: State, given: Given) -> Observation:
         jobs=() if given.blind else tuple(job.seen for job in state.jobs),
         requests=() if given.blind else state.requests,
         incidents=() if given.blind else state.incidents,
-        schedules=NIGHTLY if given.nightly else Schedules(),
+        schedules=_schedules(state, given),
+        scalers=given.scalers,
+        claim_users=given.claim_users,
+        fleet=given.fleet,
         neighbours=given.neighbours,
-        patience=Patience(linger=state.timing.reassert),
+        patience=Patience(
+            first_breath=state.timing.reassert, linger=state.timing.reassert, cool_down=state.timing.reassert
+        ),
         problems=given.problems,
         blind=(DENIED,) if given.blind else (),
         deleting=state.deleting,
@@ -126,6 +145,14 @@ def see(state: State, given: Given) -> Observation:
         inputs_hash=INPUTS,
         token=f"token-{state.now.timestamp():.0f}",
     )
+
+
+def _schedules(state: State, given: Given) -> Schedules:
+    if given.nightly:
+        return NIGHTLY
+    if given.window is None:
+        return Schedules()
+    return Schedules(window=FireTimes(last=state.now if given.window else None, next=START + 10_000 * TICK))
 
 
 def _target(state: State) -> Target:
@@ -145,6 +172,7 @@ def _target(state: State) -> Target:
         stuck=state.stuck,
         env=state.env,
         hold=hold_of(state.hold),
+        hold_problem=UNREADABLE if state.hold == GARBLED else None,
         owns_fields=state.owns,
     )
 
@@ -159,9 +187,9 @@ def _pods(state: State) -> Pods:
     return Pods(s3=count) if flag is FlagState.TRUE else Pods(other=count)
 
 
-def decide(state: State, given: Given) -> Decision | None:
+def decide(state: State, given: Given, polled: datetime | None = None) -> Decision | None:
     """The pass's decision; None where the shell ends the pass because an open attempt cannot be seen."""
-    seen = see(state, given)
+    seen = see(state, given, polled)
     decision = core.decide(state.policy, seen, state.status, state.now)
     hold = hold_of(state.hold) if state.uid else None
     unseen = given.blind and hold is not None and bool(hold.nonce)
@@ -184,7 +212,7 @@ def program(state: State, decision: Decision, given: Given) -> Program:
     acts += [Act("tell", Papers(incidents=decision.incidents))] if decision.incidents else []
     acts.append(Act("record", decision.status))
     acts += [Act("free")] if state.finalizer and not decision.finalizer else []
-    fails = given.fails and not given.blind
+    fails = given.fails and not given.blind and given.unreadable is None
     failed = frozenset(job.seen.uid for job in state.jobs) if fails else frozenset()
     return Program(tuple(acts), state.rv, state.policy_rv, state.papers_rv, failed)
 
@@ -298,7 +326,12 @@ def _file(state: State, running: Program, act: Act) -> Outcome:
         return state, running
     made = tuple(
         RequestSeen(
-            one.name, f"request-{one.name}", one.kind, state.now, trigger=one.trigger, ttl_seconds=one.ttl_seconds
+            one.name,
+            f"request-{one.name}",
+            one.kind,
+            state.now,
+            trigger=one.trigger,
+            ttl_seconds=min(one.ttl_seconds, state.timing.ttl_seconds),
         )
         for one in new
     )

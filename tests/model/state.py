@@ -1,7 +1,7 @@
 """The abstract cluster: one Deployment, its Pods, one policy, Jobs and requests, as plain immutable values.
 
 Time moves in ticks of five minutes; every timer of the runbook is scaled to one or two ticks, so that each is seen on
-both of its sides (`COARSE`, `FINE`). Every step also takes one second, which keeps the order of what happens within a
+both of its sides (`COARSE`). Every step also takes one second, which keeps the order of what happens within a
 tick.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
+from math import ceil
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,7 +26,11 @@ from certstorage.api.status import Status
 START = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 TICK = timedelta(minutes=5)
 SECOND = timedelta(seconds=1)
+CHECK_SECONDS = 300
+NEVER_SECONDS = 10**9
 READ, DUAL, LEVEL = "CERT_S3_READ_PRIMARY", "CERT_S3_DUAL_WRITE", "LOG_LEVEL"
+CONNECT, TIMEOUT = "CERT_S3_CONNECT_TIMEOUT", "CERT_S3_READ_TIMEOUT"
+AUTOMATIC = {"approval": "Automatic", "window": {"schedule": "0 2 * * 6", "durationSeconds": 14_400}}
 ME, HELM, ARGO = "certstorage-operator", "helm", "argocd"
 REPLICAS = 3
 ON, OFF = EnvVar.literal("true", HELM), EnvVar.literal("false", HELM)
@@ -34,8 +39,7 @@ ON, OFF = EnvVar.literal("true", HELM), EnvVar.literal("false", HELM)
 class Timing(NamedTuple):
     """How long the timers of a world are, and how often a counter is told apart.
 
-    `longest` is the longest timer in ticks: what is older is as old as that. From `retries` failures on the back-off
-    waits its longest.
+    From `retries` failures on the back-off waits its longest.
     """
 
     hold_seconds: int
@@ -43,7 +47,6 @@ class Timing(NamedTuple):
     receipt_max_age: timedelta
     reassert: timedelta
     max_attempts: int
-    longest: int
     retries: int
     sweep_seconds: int = 600
     """sweep.maxDurationSeconds, after which replicas are back."""
@@ -51,19 +54,52 @@ class Timing(NamedTuple):
     """degradation.maxDurationSeconds."""
     job_seconds: int = 300
     """validation.timeoutSeconds."""
-    sweep_after: int = 10**9
+    sweep_after: int = NEVER_SECONDS
     """Seconds of an outage after which a sweep is asked for."""
     told: bool = True
     """Whether incidents have objects; False is a cluster without that kind."""
     sweep_holds: bool = False
     """sweep.onFailure: Hold."""
+    automatic_sweeps: bool = False
+    """sweep.approval: Automatic, within a window."""
+    long_timeouts: bool = False
+    """degradation.longTimeouts: WhenLatencySuspected."""
+    ttl_seconds: int = 600
+    """How long a request may wait."""
+
+    @property
+    def sweeps_after_outages(self) -> bool:
+        """Whether an outage may be long enough to ask for a sweep."""
+        return self.sweep_after < NEVER_SECONDS
+
+    def ticks(self, timer: str) -> int:
+        """A timer by its short name, in whole ticks."""
+        return _ticks(self, timer)
 
 
-COARSE = Timing(300, TICK, TICK, TICK, 1, 1, 1)
+@cache
+def _ticks(timing: Timing, timer: str) -> int:
+    longest = 2 * timing.reassert.total_seconds()
+    lasted = timing.sweep_after + TICK.total_seconds() if timing.sweeps_after_outages else 0.0
+    seconds = {
+        "since": max(timing.hold_seconds, lasted),
+        "hold": timing.hold_seconds,
+        "check": CHECK_SECONDS,
+        "backoff": timing.backoff_cap.total_seconds(),
+        "receipt": timing.receipt_max_age.total_seconds(),
+        "reassert": timing.reassert.total_seconds(),
+        "job": max(timing.job_seconds, timing.hold_seconds, timing.reassert.total_seconds()),
+        "lasted": lasted + longest if timing.sweeps_after_outages else 0,
+        "ttl": timing.ttl_seconds,
+    }
+    return ceil(seconds.get(timer, longest) / TICK.total_seconds())
+
+
+COARSE = Timing(300, TICK, TICK, TICK, 1, 1)
 """Every timer is one tick: both of its sides, and no order between two of them."""
-FINE = Timing(600, 2 * TICK, 2 * TICK, 2 * TICK, 2, 2, 2)
-"""Timers of one and of two ticks, the back-off doubles once, two attempts before a person is asked."""
-REAL = Timing(600, timedelta(hours=4), timedelta(minutes=30), timedelta(minutes=10), 3, 48, 16, 7200, 3600, 7200)
+REAL = Timing(
+    600, timedelta(hours=4), timedelta(minutes=30), timedelta(minutes=10), 3, 16, 7200, 3600, 7200, ttl_seconds=86_400
+)
 """The runbook's own."""
 
 
@@ -72,7 +108,7 @@ def policy(mode: Mode, approval: Approval, uid: int, timing: Timing) -> Policy:
     """The policy as the API server would return it, with timers of whole ticks."""
     recovery = {
         "holdSeconds": timing.hold_seconds,
-        "fallbackCheckSeconds": 300,
+        "fallbackCheckSeconds": CHECK_SECONDS,
         "maxAttempts": timing.max_attempts,
         "approval": approval,
     }
@@ -85,8 +121,13 @@ def policy(mode: Mode, approval: Approval, uid: int, timing: Timing) -> Policy:
                 "mode": mode,
                 "recovery": recovery,
                 "validation": {"timeoutSeconds": timing.job_seconds},
-                "degradation": {"maxDurationSeconds": timing.borrowed_seconds},
+                "degradation": {
+                    "maxDurationSeconds": timing.borrowed_seconds,
+                    "longTimeouts": "WhenLatencySuspected" if timing.long_timeouts else "Never",
+                },
+                "env": {"connectTimeout": CONNECT, "readTimeout": TIMEOUT},
                 "sweep": {
+                    **(AUTOMATIC if timing.automatic_sweeps else {}),
                     "quarterly": "Never",
                     "maxDurationSeconds": timing.sweep_seconds,
                     "afterOutageSeconds": timing.sweep_after,
@@ -97,10 +138,14 @@ def policy(mode: Mode, approval: Approval, uid: int, timing: Timing) -> Policy:
     )
 
 
+GARBLED = "{"
+"""An annotation that cannot be read."""
+
+
 @lru_cache(maxsize=4096)
 def hold_of(text: str | None) -> Hold | None:
-    """The annotation as the shell reads it."""
-    return None if text is None else load(text)
+    """The annotation as the shell reads it; nothing where it cannot be read."""
+    return None if text is None or text == GARBLED else load(text)
 
 
 class Job(NamedTuple):

@@ -1,59 +1,48 @@
-"""The key of a state is honest: two states of one key go on to states of the same keys, whatever happens."""
+"""A key that is too coarse is found out: states of one key then go on differently.
+
+That the key in use is not, is checked in every world by test_exploration.py.
+"""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
+from unittest.mock import patch as replaced
 
 import pytest
 
-from tests.model import shell
-from tests.model.environment import tidy
-from tests.model.explore import Explorer, World, scaled
-from tests.model.keys import Key, key
-from tests.model.state import State
+from certstorage.api.hold import Hold
+from certstorage.api.observed import JobSeen
+from certstorage.api.status import Operation, Validation
+from tests.model import keys
+from tests.model.pairs import Pairs, unlike
 from tests.model.worlds import BY_NAME
 
-PAIRS = 150
+PAIRS = 400
 
 
-class Pairs(Explorer):
-    """Keeps pairs of different states that have one key."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world, {})
-        self.pairs: list[tuple[State, State]] = []
-
-    def _reach(self, state: State, label: str) -> bool:
-        new = super()._reach(state, label)
-        if not new:
-            known = self.found.states[self._known[key(state)]]
-            if known != state:
-                self.pairs.append((known, state))
-        return new
+def _forget() -> None:
+    keys._plan.cache_clear()
+    keys._KNOWN.clear()
 
 
-def successors(world: World, state: State) -> Iterator[tuple[str, Key]]:
-    """Every state after one move or pass."""
-    for move in world.moves:
-        for label, after in move(state):
-            yield label, key(tidy(after))
-    if not state.policy_uid:
-        return
-    for given in world.givens:
-        decision = shell.decide(state, given)
-        if decision is not None:
-            yield given.name, key(tidy(shell.run(state, shell.program(state, decision, given))))
+@pytest.fixture(params=[(Hold, "nonce"), (Hold, "failed_at"), (Operation, "recovered_since"), (JobSeen, "created_at")])
+def too_coarse(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The key with one more field forgotten."""
+    _forget()
+    with replaced.object(keys, "_FORGOTTEN", keys._FORGOTTEN | {request.param}):
+        yield
+    _forget()
 
 
-@pytest.mark.parametrize("name", ["endings", "writers", "owners", "sweep", "degradation"])
-def test_states_of_one_key_go_on_alike(name: str) -> None:
-    world = BY_NAME[name]
-    explorer = Pairs(world)
-    explorer.run(most_states=1500)
-    chosen = random.Random(7).sample(explorer.pairs, min(PAIRS, len(explorer.pairs)))
-    assert len(chosen) == PAIRS
-    with scaled(world.timing):
-        for one, other in chosen:
-            for (label, first), (_, second) in zip(successors(world, one), successors(world, other), strict=True):
-                assert first == second, label
+@pytest.mark.usefixtures("too_coarse")
+def test_a_field_too_few_is_found_out() -> None:
+    explorer = Pairs(BY_NAME["return"], PAIRS)
+    explorer.run()
+    assert unlike(explorer)
+
+
+def test_a_field_that_nobody_looks_at_is_not_missed() -> None:
+    assert (Validation, "message") in keys._FORGOTTEN
+    explorer = Pairs(BY_NAME["return"], PAIRS)
+    explorer.run()
+    assert not unlike(explorer)

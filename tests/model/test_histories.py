@@ -34,7 +34,7 @@ MOVES: tuple[Move, ...] = (
     env.policy_goes,
     env.target_goes,
     env.status_is_lost,
-    env.sweep_asked,
+    env.sweeps_asked(1),
     env.pods_go,
     env.replicas_set,
     env.requests_come,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from certstorage.api.env import EnvVar, FlagState
-from certstorage.api.observed import Neighbours, Problem
+from certstorage.api.observed import Busy, BusyWith, ClaimUser, Client, Fleet, Neighbours, Problem, Scaler
 from certstorage.api.policy import Approval
 from certstorage.api.reasons import Reason
+from certstorage.api.requests import RequestType
 from certstorage.api.signals import Signal, SignalName, SignalSet, Verdict
+from certstorage.api.status import Status, Validation
 from tests.model import environment as env
 from tests.model.explore import World
-from tests.model.shell import Given
-from tests.model.state import COARSE, DUAL, HELM, LEVEL, OFF, ON, READ, State
+from tests.model.shell import INPUTS, Given
+from tests.model.state import COARSE, DUAL, HELM, LEVEL, OFF, ON, READ, START, TICK, State
 
 
 def signals(trusted: bool = True, **verdicts: Verdict) -> SignalSet:
@@ -23,6 +27,7 @@ def signals(trusted: bool = True, **verdicts: Verdict) -> SignalSet:
 V = Verdict
 HEALTHY, OUTAGE = signals(), signals(OUTAGE=V.FIRING, RECOVERY=V.FIRING)
 HIDDEN = signals(OUTAGE=V.CLEAR_UNPROVEN, RECOVERY=V.FIRING)
+FAR = START + 100_000 * TICK
 DENIED = (Problem(Reason.ENV_NOT_ALLOWED, "spec.env names X"),)
 
 GOOD, BAD, FEW = {"reads": 500.0}, {"reads": 500.0, "fallbacks": 50.0}, {"reads": 10.0}
@@ -49,28 +54,46 @@ OBSTACLES = (
     Given("health, shared storage", HEALTHY, neighbours=Neighbours(same_storage="production/other"), **GOOD),
     Given("health, blind", HEALTHY, blind=True, **GOOD),
     Given("an outage, blind", OUTAGE, blind=True),
+    Given("health, others roll", HEALTHY, fleet=Fleet((Busy("production/other", BusyWith.ROLLOUT, FAR),), 1), **GOOD),
 )
 S = SignalName
-DEGRADED = Given("a degradation", HEALTHY, firing={S.DEGRADED: 3}, **GOOD)
+DEGRADED = Given("a degradation", HEALTHY, firing={S.DEGRADED: 1}, **GOOD)
 DEGRADED_ANEW = Given("a new degradation", HEALTHY, firing={S.DEGRADED: 0}, **GOOD)
 MILD = tuple(
-    Given(f"{name} firing", HEALTHY, firing={name: 3}, **GOOD)
+    Given(f"{name} firing", HEALTHY, firing={name: 1}, **GOOD)
     for name in (S.FALLBACK_ELEVATED, S.DELETE_FAIL, S.WRITE_SUCCESS, S.LOCAL_DISK)
 )
 NIGHT = Given("health at night", HEALTHY, nightly=True, **GOOD)
-PREFLIGHT = tuple(
-    Given(f"an outage, {name}", OUTAGE, changes=changes, neighbours=neighbours, refuses=True)
-    for name, changes, neighbours in (
-        ("paused", {"paused": True}, Neighbours()),
-        ("recreate", {"recreate": True}, Neighbours()),
-        ("shared", {}, Neighbours(same_target="production/older")),
-    )
+PREFLIGHT = (
+    *(
+        Given(f"an outage, {name}", OUTAGE, changes=changes, neighbours=neighbours, refuses=True)
+        for name, changes, neighbours in (
+            ("paused", {"paused": True}, Neighbours()),
+            ("recreate", {"recreate": True}, Neighbours()),
+            ("no claim", {"problems": (Problem(Reason.CLAIM_MISSING, "no claim"),)}, Neighbours()),
+            ("own disks", {"problems": (Problem(Reason.LOCAL_NOT_SHARED, "emptyDir"),)}, Neighbours()),
+            ("shared", {}, Neighbours(same_target="production/older")),
+        )
+    ),
+    Given("no container", OUTAGE, unreadable=Problem(Reason.CONTAINER_MISSING, "no container web"), refuses=True),
+)
+GATES = (
+    Given("other writers", HEALTHY, claim_users=(ClaimUser("backup-0"),)),
+    Given("KEDA", HEALTHY, scalers=(Scaler("ScaledObject", "deltacrown"),)),
+    Given("no replicas", HEALTHY, changes={"replicas": 0, "updated": 0, "available": 0, "total": 0}),
+    Given("a rollout", HEALTHY, changes={"updated": 1}),
+    Given("another sweep", HEALTHY, fleet=Fleet((Busy("production/other", BusyWith.SWEEP, FAR),))),
+)
+SLOW_GETS = {S.DEGRADED: 1, S.GET_SLOW: 1}
+TIMEOUTS = tuple(
+    Given(f"a slow degradation, {name}", HEALTHY, firing=SLOW_GETS, changes={"client": client})
+    for name, client in (("unproven", Client()), ("unfit", Client(9, 30.0)), ("fit", Client(3, 300.0)))
 )
 BASIC = (HEALTH, DOWN, STILL_DOWN, UNKNOWN)
 SIMPLE = (env.time_passes, env.rollouts_complete, env.jobs_pass)
 OWNERS = (env.people_edit, env.policy_goes, env.target_goes)
-FAILING = (env.time_passes, env.rollouts_complete, env.sweep_asked, env.pods_go)
-SWEEP = (*FAILING, env.jobs_pass)
+SWEEPING = (env.time_passes, env.rollouts_complete, env.sweeps_asked(1), env.pods_go)
+SWEEP = (*SWEEPING, env.jobs_pass)
 REQUIRED = State(approval=Approval.REQUIRED)
 OTHER_WORDS = State(env={READ: EnvVar.literal("True", HELM), DUAL: ON})
 NO_FLAG = State(env={DUAL: ON})
@@ -78,12 +101,26 @@ NO_DUAL_WRITE = State(env={READ: ON})
 LEVELLED = State(env={READ: ON, DUAL: ON, LEVEL: EnvVar.literal("INFO", HELM)}, level="INFO")
 DUAL_WRITE_OFF = State(env={READ: ON, DUAL: OFF})
 
-PREFLIGHT_STARTS = tuple(
-    State(env={READ: flag, DUAL: ON})
-    for flag in (EnvVar(FlagState.VALUE_FROM), EnvVar(FlagState.DUPLICATED), EnvVar.literal(""))
+FAILED = Validation(
+    verdict="Fail", mismatch="1%", upper_bound="2%", sampled=400, unverified=0, at_risk_open=0, finished_at=START,
+    job_uid="job-0", inputs_hash=INPUTS, command="check", population=400, mismatches=4,
+    report="s3://deltacrown-certificates/.certstorage/report.json", pattern="single",
+)  # fmt: skip
+DIFFERS = State(status=Status(last_validation=FAILED))
+DIFFERS_AT_RANDOM = State(status=Status(last_validation=replace(FAILED, pattern="random")))
+ASKED = env.checks_asked(2, RequestType.VALIDATION, RequestType.REPAIR)
+REPAIRS = env.checks_asked(1, RequestType.REPAIR)
+WINDOWS = (
+    Given("health in the window", HEALTHY, window=True),
+    Given("health before the window", HEALTHY, window=False),
 )
+
+UNWRITABLE_FLAGS = (EnvVar(FlagState.VALUE_FROM), EnvVar(FlagState.DUPLICATED), EnvVar.literal(""))
+PREFLIGHT_STARTS = (State(), *(State(env={READ: flag, DUAL: ON}) for flag in UNWRITABLE_FLAGS))
 VALUES = (OTHER_WORDS, NO_FLAG, NO_DUAL_WRITE, DUAL_WRITE_OFF)
 UNTOLD = COARSE._replace(told=False)
+HOLDS = UNTOLD._replace(sweep_holds=True)
+AFTER = UNTOLD._replace(sweep_after=300, automatic_sweeps=True)
 
 WORLDS = (
     # the outage
@@ -92,32 +129,43 @@ WORLDS = (
     World("return", (*SIMPLE, env.jobs_end("fails")), (HEALTH, DOWN, CHECKS[0]), timing=UNTOLD),
     World("approval", (*SIMPLE, env.requests_come), (HEALTH, DOWN), (REQUIRED,), timing=UNTOLD),
     World("writers", (*SIMPLE, env.others_write), (HEALTH, DOWN), timing=UNTOLD),
-    World("owners", (*SIMPLE, *OWNERS, env.status_is_lost), BASIC, timing=UNTOLD),
+    World("owners", (*SIMPLE, *OWNERS, env.status_is_lost, env.hold_garbled), BASIC, timing=UNTOLD, weight=3),
     World("values", SIMPLE, (HEALTH, DOWN), VALUES, timing=UNTOLD),
     World("values and writers", (*SIMPLE, env.argocd_reverts), (HEALTH, DOWN), (OTHER_WORDS,), timing=UNTOLD),
     World("foreign Job", (*SIMPLE, env.foreign_job), (HEALTH, DOWN), timing=UNTOLD),
     World("preflight", SIMPLE, (HEALTH, DOWN, *PREFLIGHT), PREFLIGHT_STARTS, timing=UNTOLD),
     World("incidents", (*SIMPLE, env.status_is_lost), BASIC),
     World("one slow", SIMPLE, (HEALTH, DOWN, UNKNOWN), timing=UNTOLD, slow=1),
+    World("two slow", SIMPLE, (HEALTH, DOWN), timing=UNTOLD, slow=2, weight=3),
+    World("plan", (*SIMPLE, env.plans_answered), (HEALTH, DOWN), (REQUIRED,)),
     # the sweep
     World("sweep", SWEEP, (HEALTH,)),
-    World("sweep failing", (*FAILING, env.jobs_end("fails", "is inconclusive")), (HEALTH,)),
+    World("sweep failing", (*SWEEPING, env.jobs_end("fails", "is inconclusive")), (HEALTH,)),
     World("sweep and unknown", SWEEP, (HEALTH, UNKNOWN)),
+    World("sweep and gates", (env.time_passes, env.sweeps_asked(1)), (HEALTH, *GATES)),
+    World("sweep and others", (*SWEEP, env.replicas_set), (HEALTH,), weight=3),
+    World("sweep and owners", (*SWEEP, env.policy_goes), (HEALTH,)),
     # the milder scenarios
     World("degradation and writers", (*SIMPLE, env.level_written), (DEGRADED,), (LEVELLED,)),
     World("degradation and owners", (*SIMPLE, env.policy_goes), (DEGRADED,), (LEVELLED,)),
+    World("timeouts", SIMPLE, TIMEOUTS, timing=UNTOLD._replace(long_timeouts=True)),
     World("read fallback", SIMPLE, (HEALTH, MILD[0])),
     World("deletes", SIMPLE, (HEALTH, MILD[1])),
     World("writes", SIMPLE, (HEALTH, MILD[2])),
     World("disk", SIMPLE, (HEALTH, MILD[3])),
+    # comparing both copies
+    World("random mismatches", (env.time_passes, env.jobs_end("fails at random")), (NIGHT,), timing=UNTOLD),
+    World("mended", (env.time_passes, env.jobs_pass), (NIGHT, HEALTH), (DIFFERS,), timing=UNTOLD),
+    World("checks", (env.time_passes, env.jobs_end("passes"), ASKED), (HEALTH, DOWN), timing=UNTOLD),
+    World("repairs", (env.time_passes, env.jobs_pass, REPAIRS), (HEALTH,), (DIFFERS_AT_RANDOM,), timing=UNTOLD),
+    World("checks in a sweep", (env.pods_go, env.sweeps_asked(2), ASKED), (HEALTH,)),
 )
-
 LONG = (
-    World("two slow", SIMPLE, (HEALTH, DOWN), timing=UNTOLD, slow=2, weight=8),
     World("sweep and outage", SWEEP, (HEALTH, DOWN), weight=9),
-    World("sweep and others", (*SWEEP, env.replicas_set), (HEALTH,), weight=6),
-    World("sweep and owners", (*SWEEP, env.policy_goes), (HEALTH,), weight=6),
-    World("inconsistency", (*SIMPLE, env.jobs_end("fails on one object")), (NIGHT,), weight=7),
+    World("sweep held", (*SWEEPING, env.jobs_end("fails"), env.requests_come), (HEALTH,), timing=HOLDS),
+    World("sweep after an outage", SIMPLE, (HEALTH, DOWN, *WINDOWS), timing=AFTER),
+    World("degradation", SIMPLE, (HEALTH, DEGRADED), (LEVELLED,), timing=UNTOLD),
+    World("night", (env.time_passes, env.jobs_end("fails on one object")), (NIGHT,), timing=UNTOLD),
 )
-"""Larger ones, each by its name: `python -m tests.model.run "two slow"`. Seeded bugs are looked for in them, too."""
+"""Larger ones, each by its name: `python -m tests.model.run "sweep held"`. No claim rests on them."""
 BY_NAME = {world.name: world for world in (*WORLDS, *LONG)}
