@@ -117,10 +117,10 @@ def _running(context: Context, wanted: JobWanted, job: JobSeen) -> Errand:
         if age < STUCK_PATIENCE:
             until = job.created_at + STUCK_PATIENCE
             return Errand(Progress.STUCK, Finding(Reason.JOB_STUCK, text, until=until), job)
-        return Errand(Progress.INCONCLUSIVE, Finding(Reason.JOB_STUCK, text), job, stop_jobs=stop)
+        return Errand(Progress.INCONCLUSIVE, Finding(Reason.JOB_STUCK, text), stop_jobs=stop)
     if age >= timedelta(seconds=wanted.timeout_seconds) + OVERDUE:
         text = f"Job {job.name} ran past its deadline and is stopped"
-        return Errand(Progress.INCONCLUSIVE, Finding(Reason.JOB_OVERDUE, text), job, stop_jobs=stop)
+        return Errand(Progress.INCONCLUSIVE, Finding(Reason.JOB_OVERDUE, text), stop_jobs=stop)
     return Errand(Progress.RUNNING, Finding(Reason.JOB_RUNNING, f"Job {job.name} is at work"), job)
 
 

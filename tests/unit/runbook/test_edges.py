@@ -10,7 +10,7 @@ import pytest
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ReadsPhase
 from certstorage.api.incidents import IncidentPhase
-from certstorage.api.observed import FireTimes, Pods
+from certstorage.api.observed import Busy, BusyWith, FireTimes, Fleet, Pods
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import PatternKind, ReceiptVerdict
 from certstorage.api.requests import Approves, RequestPhase, RequestStatus, RequestType, Trigger
@@ -482,3 +482,59 @@ def test_the_end_of_a_failed_sweep_is_told_as_a_sweeps_even_when_its_incident_wa
 def test_the_job_of_a_sweep_ends_before_replicas_are_given_back_and_has_half_a_minute(lasts: int, seconds: int) -> None:
     world = sweeping(policy=make_policy(sweep={"maxDurationSeconds": lasts}))
     assert world.wanted[world.job().name].timeout_seconds == seconds
+
+
+def test_an_outage_began_when_its_signal_did_and_clients_saw_errors_since() -> None:
+    world = World()
+    world.step()
+    found = outage()
+    began = world.now - timedelta(seconds=75)
+    firing_since = replace(found.signals[SignalName.OUTAGE], since=began)
+    world.signals = replace(found, signals={**found.signals, firing_since.name: firing_since})
+    world.step(15)
+    world.step(15)
+    status = told(world, Scenario.OUTAGE)
+    assert (status.started_at, status.mitigated_at) == (began, world.now)
+    assert status.downtime_seconds == 75 + 30
+
+
+@pytest.mark.parametrize(("minutes", "same"), [(29.9, True), (30, False)])
+def test_an_outage_within_half_an_hour_is_the_same_incident(minutes: float, same: bool) -> None:
+    world = checking()
+    world.serve(500, 0)
+    world.settle()
+    first = world.incident(Scenario.OUTAGE).name
+    state = world.status.scenario(Scenario.OUTAGE)
+    assert state is not None
+    world.now = state.marks["endedAt"] + timedelta(minutes=minutes)
+    world.signals = outage()
+    world.step()
+    assert world.hold is not None
+    assert (world.hold.incident == first) is same
+
+
+def test_a_flip_is_confirmed_by_the_rollout_and_by_the_pods_both() -> None:
+    world = World(signals=outage())
+    world.step()
+    world.signals = hidden_outage()
+    seen = world.see()
+    unfinished = replace(seen, target=replace(seen.target, updated=2))  # type: ignore[type-var]
+    for observed in (unfinished, replace(seen, pods=Pods(local=2, s3=1))):
+        decision = decide(world.policy, observed, world.status, world.now)
+        assert decision.status.operation is not None
+        assert decision.status.operation.step is Step.GOING_LOCAL
+    world.step(15)
+    assert world.status.operation is not None
+    assert world.status.operation.step is Step.WAITING_FOR_S3
+
+
+def test_who_rolls_out_until_now_holds_nobody_up_any_more() -> None:
+    busy = tuple(Busy(f"p{number}", BusyWith.ROLLOUT, World().now + timedelta(minutes=12)) for number in range(10))
+    world = validating()
+    world.fleet = Fleet(busy)
+    world.finish()
+    world.now = busy[0].deadline - timedelta(seconds=1)
+    world.step()
+    assert ready(world) == Reason.ROLLOUTS_CAPPED
+    world.step(1)
+    assert world.read_is(FlagState.TRUE)

@@ -238,3 +238,11 @@ def test_the_last_validation_after_a_degradation_is_ended_when_it_is_overdue() -
         world.step(15)
     assert name.endswith("-v3")
     assert told(world, Scenario.DEGRADATION).phase is IncidentPhase.RESOLVED
+
+
+def test_until_when_a_job_that_does_not_start_is_waited_for_is_told() -> None:
+    world = after_a_degradation()
+    job = world.job()
+    world.jobs[job.name] = replace(job, stuck=True, problem="ImagePullBackOff")
+    world.step(15)
+    assert world.status.blocked_until == job.created_at + timedelta(minutes=10)
