@@ -49,6 +49,8 @@ ENDINGS: dict[str, dict[str, object]] = {
     "fails at random": {"verdict": ReceiptVerdict.FAILED, "mismatch": 0.01, "pattern": PatternKind.RANDOM},
     "is inconclusive": {"verdict": ReceiptVerdict.INCONCLUSIVE},
     "finds S3 down": {"verdict": ReceiptVerdict.INCONCLUSIVE, "probe": "failed"},
+    "finds the local tree shrunken": {"verdict": ReceiptVerdict.INCONCLUSIVE, "detail": "LocalTreeShrunken"},
+    "finds most objects missing": {"verdict": ReceiptVerdict.INCONCLUSIVE, "detail": "MostMissing"},
     "passes with an object at risk": {"at_risk_open": 1},
     "passes with too many mismatches": {"mismatch": 0.005},
     "passes on too few objects": {"sampled": 10},

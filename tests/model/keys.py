@@ -49,7 +49,7 @@ FORGOTTEN: tuple[tuple[type, str, str], ...] = (
     (SweepStatus, "quarterly_due_at", "the worlds never come to the next quarter"),
     (ScenarioState, "deadline", "told to people"),
     (JobSeen, "incident attempt problem", "its name has both; the problem is words"),
-    (Receipt, "detail message started_at upper_bound unverified errors uploaded resolved mismatches examples",
+    (Receipt, "message started_at upper_bound unverified errors uploaded resolved mismatches examples",
      "told to people"),
     (RequestSeen, "by why", "words for people"),
     (RequestStatus, "reason message until expires_at plan verdict report incident", "told to those who ask"),
