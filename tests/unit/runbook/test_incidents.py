@@ -193,7 +193,9 @@ def test_a_post_mortem_is_due_after_more_than_fifteen_minutes(minutes: float, du
     if due:
         write(world, post_mortem_url="https://wiki.example.com/pm")
         world.step(15)
-        assert told(world, Scenario.OUTAGE).post_mortem is PostMortem.DONE
+        status = told(world, Scenario.OUTAGE)
+        item = next(one for one in status.checklist if one.item is Item.POST_MORTEM)
+        assert (status.post_mortem, item.done, item.by) == (PostMortem.DONE, True, Who.PERSON)
 
 
 @pytest.mark.runbook("checklist/validator")
