@@ -55,6 +55,7 @@ def read_incident(body: Mapping[str, object]) -> IncidentSeen:
             notes=spec.text("notes", ""),
             ticket=spec.text("ticket", ""),
             post_mortem_url=spec.text("postMortemURL", ""),
+            data_lost=spec.flag("dataLost") if spec.has("dataLost") else None,
             checklist=frozenset(items[word] for word in spec.words("checklist") if word in items),
         ),
         status=_readable(whole.table("status")),

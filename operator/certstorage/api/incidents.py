@@ -172,6 +172,7 @@ class Notes:
     notes: str = ""
     ticket: str = ""
     post_mortem_url: str = ""
+    data_lost: bool | None = None
     checklist: frozenset[Item] = field(default_factory=frozenset)
 
 

@@ -88,7 +88,7 @@ def _to_review(context: Context, seen: IncidentSeen) -> bool:
     status = seen.status
     if status is None or status.observed_generation != seen.generation:
         return True
-    return status.data_lost is not DataLost.NO and _proven(context, status)
+    return status.data_lost is DataLost.UNKNOWN and _proven(context, status)
 
 
 def _record(context: Context, case: Case, entry: Entry, seen: IncidentSeen | None) -> IncidentStatus:
@@ -197,12 +197,19 @@ def _proven(context: Context, status: IncidentStatus) -> bool:
     return last is not None and last.verdict == "Pass" and last.finished_at >= status.detected_at
 
 
+def _lost(context: Context, status: IncidentStatus, notes: Notes) -> DataLost:
+    """What people say; where they say nothing, a validation that passes proves that nothing was lost."""
+    if notes.data_lost is not None:
+        return DataLost.YES if notes.data_lost else DataLost.NO
+    return DataLost.NO if status.data_lost is DataLost.NO or _proven(context, status) else DataLost.UNKNOWN
+
+
 def _reviewed(context: Context, name: str, status: IncidentStatus, notes: Notes, generation: int) -> IncidentStatus:
     """The checklist as it stands; with its last item an incident that is over is closed."""
     over = status.phase in OVER
     if over and status.scenario is Scenario.SWEEP and status.severity is Severity.WARNING:
         return replace(status, phase=IncidentPhase.CLOSED, closed_at=status.closed_at or status.resolved_at)
-    lost = DataLost.NO if _proven(context, status) else status.data_lost
+    lost = _lost(context, status, notes)
     state, why = post_mortem(status.downtime_seconds, lost, notes)
     items = checklist(context, name, status, notes, (state, why), resolved=over)
     closed = over and all(item.done for item in items)

@@ -137,10 +137,14 @@ def _local(context: Context, hold: Hold) -> Wants:
     return replace(wants, asks=(*named, *wants.asks)) if named else wants
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _named(context: Context, hold: Hold) -> Ask:
     env = context.policy.spec.env.read_primary
     text = (
-        f"{hold.reverted_by} wrote {env} back during the outage ({hold.reverts} times); it is off again."
+        f"{hold.reverted_by} wrote {env} back during the outage ({_times(hold.reverts)}); it is off again."
         f" Let {hold.reverted_by} leave {env} alone, or override the operator with mode: Observe"
     )
     return Ask(Reason.FOREIGN_WRITER, text, f"kubectl -n {context.policy.namespace} get deployment "

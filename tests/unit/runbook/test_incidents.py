@@ -253,6 +253,23 @@ def test_notes_are_never_written_by_the_operator() -> None:
     assert next(iter(world.incidents.values())).notes == Notes(notes="mine", ticket="OPS-1")
 
 
+@pytest.mark.runbook("checklist/post-mortem")
+def test_a_post_mortem_is_due_when_a_person_says_that_data_was_lost() -> None:
+    world = over()
+    assert told(world, Scenario.OUTAGE).data_lost is DataLost.NO
+    write(world, data_lost=True)
+    world.step(15)
+    status = told(world, Scenario.OUTAGE)
+    assert (status.data_lost, status.post_mortem) == (DataLost.YES, PostMortem.DUE)
+    assert status.post_mortem_reason == "data was lost"
+    world.settle()
+    assert world.step(15).incidents == ()
+    write(world, data_lost=None)
+    world.step(15)
+    status = told(world, Scenario.OUTAGE)
+    assert (status.data_lost, status.post_mortem) == (DataLost.NO, PostMortem.NOT_DUE)
+
+
 @pytest.mark.parametrize("verdict", [ReceiptVerdict.FAILED, ReceiptVerdict.INCONCLUSIVE])
 def test_whether_data_was_lost_is_unknown_until_it_is_proven(verdict: ReceiptVerdict) -> None:
     world = World(signals=outage())
