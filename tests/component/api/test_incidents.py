@@ -38,7 +38,7 @@ def test_the_operator_opens_it_and_keeps_its_record(namespace: str, operator: Cl
         "startedAt": MOMENT,
         "detectedAt": MOMENT,
         "downtimeSeconds": 0,
-        "dataLost": True,
+        "dataLost": "No",
         "postMortem": {"state": "NotDue", "reason": "no downtime, no data lost"},
         "timeline": [{"at": MOMENT, "event": "GoingLocal", "step": "Flip read flag OFF", "resourceVersion": "4711"}],
         "evidence": [{"at": MOMENT, "kind": "Receipt", "name": "certificates-recover-1", "value": "PASS"}],
@@ -59,7 +59,7 @@ def test_the_operator_opens_it_and_keeps_its_record(namespace: str, operator: Cl
 
 def test_people_write_what_they_know(server: Server, namespace: str, opened: Json) -> None:
     address = "https://wiki.example.com/1"
-    notes = {"rootCause": "a policy", "postMortemURL": address, "dataLost": "No", "checklist": ["Thresholds"]}
+    notes = {"rootCause": "a policy", "postMortemURL": address, "dataLost": True, "checklist": ["Thresholds"]}
     answer = server.admin.merge(path(namespace, opened["metadata"]["name"]), {"spec": notes})
     assert answer.code == 200, answer.message
     assert answer.body["spec"] == notes
