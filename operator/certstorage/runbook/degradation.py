@@ -16,7 +16,7 @@ from certstorage.api.alerts import Severity
 from certstorage.api.decision import EventType, EventWanted, JobKind, JobWanted
 from certstorage.api.hold import DegradationHold
 from certstorage.api.incidents import IncidentFinding, IncidentPhase
-from certstorage.api.policy import Mode, Repair, Switch
+from certstorage.api.policy import Mode, Switch
 from certstorage.api.reasons import Reason
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import Signal, SignalName, Verdict
@@ -24,7 +24,7 @@ from certstorage.runbook import borrowing, causes
 from certstorage.runbook.bands import SAVES, Band, band_of
 from certstorage.runbook.borrowing import NO_LOAN, Loan, borrow, debugged_at, give_back, keep
 from certstorage.runbook.contacts import SEVERITY, log_query
-from certstorage.runbook.errands import Errand, Progress, bound, follow
+from certstorage.runbook.errands import Errand, Progress, against_mending, bound, follow
 from certstorage.runbook.milder import (
     LOOK_AGAIN,
     cooled_down,
@@ -193,15 +193,13 @@ def validation_job(context: Context, found: Thread, attempt: int) -> JobWanted:
     Why those differ is known, the saves failed: they are mended first, and what differs then is an inconsistency.
     """
     spec = context.policy.spec
-    alone = not context.seen.neighbours.same_storage
-    may = spec.mode is Mode.ENFORCE and context.seen.signals.trusted and alone
     wanted = JobWanted(
         kind=JobKind.VALIDATION,
         name=f"{found.name}-v{attempt}",
         incident=found.name,
         attempt=attempt,
         since=found.began - AT_RISK_MARGIN,
-        mends=may and spec.validation.repair is not Repair.REPORT,
+        mends=against_mending(context) is None,
         sample_rate=spec.degradation.sample_rate,
         min_sample=spec.recovery.min_sample,
         max_mismatch=spec.recovery.max_mismatch,

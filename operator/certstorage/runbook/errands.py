@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from certstorage.api.decision import JobWanted, StopJob
 from certstorage.api.observed import JobPhase, JobSeen
-from certstorage.api.policy import Mode
+from certstorage.api.policy import Mode, Repair
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import Receipt, ReceiptVerdict
 from certstorage.api.status import Validation
@@ -64,6 +64,22 @@ class Errand:
         if self.receipt is None or self.job is None or verdict is None:
             return None
         return replace(Validation.of(self.receipt, self.job.uid, self.job.name), verdict=verdict)
+
+
+def against_mending(context: Context) -> Finding | None:
+    """Why the operator mends no copies of its own accord; None when a Job may."""
+    shared, signals = context.seen.neighbours.same_storage, context.seen.signals
+    mode = context.policy.spec.mode
+    if shared:
+        return Finding(Reason.STORAGE_SHARED, f"policy {shared} covers the same bucket and prefix: nothing is repaired")
+    if mode is not Mode.ENFORCE:
+        return Finding(Reason.MODE_PROTECT_ONLY, f"spec.mode is {mode}: a person asks for the repair")
+    if not signals.trusted:
+        text = f"nothing is repaired while signals are unknown: {signals.message}"
+        return Finding(Reason.SIGNALS_UNKNOWN, text)
+    if context.policy.spec.validation.repair is Repair.REPORT:
+        return Finding(Reason.REPAIR_BY_PERSON, "validation.repair is Report: a person asks for the repair")
+    return None
 
 
 def nonce(context: Context, name: str) -> str:

@@ -22,7 +22,7 @@ from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.status import Validation
 from certstorage.runbook import causes
 from certstorage.runbook.contacts import AWS_SUPPORT
-from certstorage.runbook.errands import Errand, Progress, bound, follow
+from certstorage.runbook.errands import Errand, Progress, against_mending, bound, follow
 from certstorage.runbook.milder import LOOK_AGAIN, findings_job, of_errand, over, recorded
 from certstorage.runbook.mismatches import case_of, facts, pattern_of
 from certstorage.runbook.recovery import outage_fires
@@ -104,20 +104,11 @@ def _step(context: Context, found: Thread, last: Validation | None) -> Wants:
 def _against_repair(context: Context, last: Validation | None) -> Finding | None:
     """Why the operator does not repair by itself; None when it does."""
     kind, _ = pattern_of(context, last)
-    mode, repair = context.policy.spec.mode, context.policy.spec.validation.repair
-    shared = context.seen.neighbours.same_storage
     if kind is PatternKind.RANDOM:
         return Finding(Reason.PATTERN_RANDOM, "the objects have nothing in common: potential data corruption in S3")
-    if shared:
-        return Finding(Reason.STORAGE_SHARED, f"policy {shared} covers the same bucket and prefix: nothing is repaired")
-    if mode is not Mode.ENFORCE:
-        return Finding(Reason.MODE_PROTECT_ONLY, f"spec.mode is {mode}: a person asks for the repair")
-    if not context.seen.signals.trusted:
-        return Finding(
-            Reason.SIGNALS_UNKNOWN, f"nothing is repaired while signals are unknown: {context.seen.signals.message}"
-        )
-    if repair is Repair.REPORT:
-        return Finding(Reason.REPAIR_BY_PERSON, "validation.repair is Report: a person asks for the repair")
+    against = against_mending(context)
+    if against is not None:
+        return against
     if last is None or not last.report or kind not in CLEAR:
         return Finding(Reason.REPAIR_BY_PERSON, "there is no report with a clear pattern to repair from")
     return None

@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certstorage.api.decision import JobKind, JobWanted, RepairMode
-from certstorage.api.policy import Mode, Repair
+from certstorage.api.policy import Mode
 from certstorage.api.reasons import Reason
 from certstorage.api.requests import RequestPhase, RequestSeen, RequestType
 from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.runbook.asked import LOOK_AGAIN as ASKED_LOOK_AGAIN
 from certstorage.runbook.asked import answered, done, expired, open_of
-from certstorage.runbook.errands import Errand, Progress, bound, follow
+from certstorage.runbook.errands import Errand, Progress, against_mending, bound, follow
 from certstorage.runbook.inconsistency import SAMPLE_RATE
 from certstorage.runbook.recovery import outage_fires
 from certstorage.runbook.wants import NOTHING, Ask, Context, Finding, Wants
@@ -25,8 +25,6 @@ from certstorage.runbook.wants import NOTHING, Ask, Context, Finding, Wants
 LOOK_AGAIN = timedelta(seconds=30)
 MOST_TRIES = 2
 """Tries of one night; after that the next night is waited for, and people are told."""
-
-_MODES = {Repair.REPORT: RepairMode.REPORT, Repair.MISSING: RepairMode.MISSING, Repair.ALL: RepairMode.ALL}
 
 
 def routine(context: Context) -> Wants:
@@ -77,8 +75,6 @@ def _due(context: Context, state: ScenarioState | None) -> datetime | None:
 def nightly_job(context: Context, due: datetime, attempt: int) -> JobWanted:
     """The Job of one night: its name is made of the fire time, so it is made once however often the operator starts."""
     spec = context.policy.spec
-    alone = not context.seen.neighbours.same_storage
-    may = spec.mode is Mode.ENFORCE and context.seen.signals.trusted and alone
     wanted = JobWanted(
         kind=JobKind.VALIDATION,
         name=f"{context.policy.name}-n-{due:%Y%m%d-%H%M}-{attempt}",
@@ -87,7 +83,7 @@ def nightly_job(context: Context, due: datetime, attempt: int) -> JobWanted:
         min_sample=spec.recovery.min_sample,
         max_mismatch=spec.recovery.max_mismatch,
         timeout_seconds=spec.validation.timeout_seconds,
-        repair=RepairMode.MISSING if may and spec.validation.repair is not Repair.REPORT else RepairMode.REPORT,
+        repair=RepairMode.MISSING if against_mending(context) is None else RepairMode.REPORT,
         shards=spec.validation.shards,
     )
     return bound(context, wanted)
