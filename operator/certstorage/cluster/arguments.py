@@ -15,15 +15,15 @@ MOST_OBJECTS = 1_000_000_000
 
 def arguments(wanted: JobWanted, shards: int) -> list[str]:
     """What the program is given. The report goes to the bucket, so that it outlives the Pod."""
-    match wanted.kind:
-        case JobKind.RECOVERY | JobKind.VALIDATION if wanted.kind is JobKind.RECOVERY or wanted.mends:
+    match wanted.kind, wanted.mends:
+        case (JobKind.RECOVERY, _) | (JobKind.VALIDATION, True):
             said = ["recover", *_since(wanted), *_probes(wanted), *_sample(wanted), *_expected(wanted), *_shard(shards)]
-        case JobKind.VALIDATION | JobKind.SWEEP:
+        case ((JobKind.VALIDATION | JobKind.SWEEP), _):
             repair = ["--repair", wanted.repair.value]
             said = ["check", *_since(wanted), *_sample(wanted), *repair, *_shard(shards)]
-        case JobKind.REPAIR:
+        case JobKind.REPAIR, _:
             said = ["repair", "--apply", *_selection(wanted)]
-        case JobKind.FINDINGS:
+        case JobKind.FINDINGS, _:
             said = ["probe", *_probes(wanted)]
     return [*said, "--output", "bucket"]
 
