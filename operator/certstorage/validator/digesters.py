@@ -98,11 +98,10 @@ class _Digester:
 
 @contextmanager
 def _started() -> Iterator[_Digester]:
-    """A process for as long as it is needed; Ctrl-C is left to the run, and who ends early does not wait for a disk."""
+    """A process for as long as it is needed; Ctrl-C is left to the run, and whoever ends does not wait for a disk."""
     command = [sys.executable, "-I", "-S", digester.__file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:  # noqa: S603 - our own program
         try:
             yield _Digester(process)
-        except BaseException:
+        finally:
             process.kill()
-            raise
