@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.unit.runbook.world import World, healthy, hidden_outage, outage
 
@@ -27,9 +28,9 @@ def onward(world: World) -> World:
     return world
 
 
-def down(**changes: object) -> World:
+def down(**changes: Any) -> World:
     """S3 is down, reads are local."""
-    world = World(**changes)  # type: ignore[arg-type]
+    world = World(**changes)
     world.step()
     world.signals = outage()
     world.step(15)
@@ -38,7 +39,7 @@ def down(**changes: object) -> World:
     return world
 
 
-def validating(**changes: object) -> World:
+def validating(**changes: Any) -> World:
     """S3 is back, and the recovery Job runs."""
     world = down(**changes)
     world.signals = healthy()
@@ -48,7 +49,7 @@ def validating(**changes: object) -> World:
     return world
 
 
-def returning(**changes: object) -> World:
+def returning(**changes: Any) -> World:
     """The receipt has passed and the flag is back."""
     world = validating(**changes)
     world.finish(report="s3://b/.certstorage/reports/r.json", uploaded=3)

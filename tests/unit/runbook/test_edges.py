@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import ReadsPhase
 from certstorage.api.incidents import IncidentPhase
-from certstorage.api.observed import Busy, BusyWith, FireTimes, Fleet, Pods
+from certstorage.api.observed import Busy, BusyWith, FireTimes, Fleet, Pods, Target
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import PatternKind, ReceiptVerdict
 from certstorage.api.requests import Approves, RequestPhase, RequestStatus, RequestType, Trigger
@@ -18,6 +19,7 @@ from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.signals import Signal, SignalName, Verdict
 from certstorage.api.status import Status
 from certstorage.runbook.decide import decide
+from tests.unit.runbook import test_attempt
 from tests.unit.runbook.stories import firing, message, phase, probed, ready, told
 from tests.unit.runbook.test_degradation import clear, degraded
 from tests.unit.runbook.test_inconsistency import BAD, differing
@@ -30,12 +32,8 @@ HOLD = 600
 
 
 def validating() -> World:
-    """The recovery Job of attempt 1 runs."""
-    world = World(signals=outage())
-    world.step()
-    world.signals = healthy()
-    world.step(60)
-    world.step(HOLD)
+    """The recovery Job of attempt 1 runs and is remembered."""
+    world = test_attempt.validating()
     world.step(15)
     return world
 
@@ -105,7 +103,7 @@ def test_new_pods_are_judged_by_fifty_reads_and_less_than_one_percent_within_fiv
 
 
 @pytest.mark.parametrize("change", [{"trusted": False}, {"pods": 2}, {"template_hash": "before"}])
-def test_counters_that_are_not_all_the_new_pods_judge_nothing(change: dict[str, object]) -> None:
+def test_counters_that_are_not_all_the_new_pods_judge_nothing(change: dict[str, Any]) -> None:
     world = checking()
     world.serve(500, 0)
     if "trusted" in change:
@@ -113,7 +111,7 @@ def test_counters_that_are_not_all_the_new_pods_judge_nothing(change: dict[str, 
     else:
         sample = world.signals.fallback
         assert sample is not None
-        world.signals = replace(world.signals, fallback=replace(sample, **change))  # type: ignore[arg-type]
+        world.signals = replace(world.signals, fallback=replace(sample, **change))
     world.step(15)
     assert world.hold is not None
     assert world.hold.reads is ReadsPhase.RETURNING
@@ -518,7 +516,8 @@ def test_a_flip_is_confirmed_by_the_rollout_and_by_the_pods_both() -> None:
     world.step()
     world.signals = hidden_outage()
     seen = world.see()
-    unfinished = replace(seen, target=replace(seen.target, updated=2))  # type: ignore[type-var]
+    assert isinstance(seen.target, Target)
+    unfinished = replace(seen, target=replace(seen.target, updated=2))
     for observed in (unfinished, replace(seen, pods=Pods(local=2, s3=1))):
         decision = decide(world.policy, observed, world.status, world.now)
         assert decision.status.operation is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ from tests.unit.runbook.world import START, World, healthy, outage
 BREATH, LINGER = timedelta(minutes=2), timedelta(minutes=12)
 
 
-def context(now: datetime, ended: datetime | None = None, **changes: object) -> Context:
+def context(now: datetime, ended: datetime | None = None, **changes: Any) -> Context:
     """A pass now; the last outage ended then, by the status alone."""
-    world = World(now=now, **changes)  # type: ignore[arg-type]
+    world = World(now=now, **changes)
     seen = world.see()
     assert isinstance(seen.target, Target)
     assert (seen.patience.first_breath, seen.patience.linger) == (BREATH, LINGER)
@@ -91,7 +92,8 @@ def test_the_end_of_an_outage_is_in_the_status_or_nowhere() -> None:
 @pytest.mark.parametrize("name", ["started_at", "finished_at"])
 def test_fractions_of_a_second_are_no_news_in_an_answer(name: str) -> None:
     """Times are stored in whole seconds."""
-    status = RequestStatus(RequestPhase.RUNNING, expires_at=START + timedelta(days=1), **{name: START})  # type: ignore[arg-type]
+    marks: dict[str, Any] = {name: START}
+    status = RequestStatus(RequestPhase.RUNNING, expires_at=START + timedelta(days=1), **marks)
     request = replace(RequestSeen("ask", "uid", RequestType.SWEEP, START), status=status)
     assert request.expires_at == START + timedelta(days=1)
     assert answered(request, **{name: START + timedelta(seconds=0.9)}) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from certstorage.api.env import EnvVar
 from certstorage.api.observed import (
@@ -123,13 +124,14 @@ def a_degradation_that_left_copies_different() -> World:
 @story
 def a_degradation_where_nothing_may_be_borrowed() -> World:
     world = onward(degraded(policy=make_policy(mode="ProtectOnly")))
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"policy": make_policy(2, degradation={"debugLogging": "Disabled"})},
         {"fleet": Fleet(tuple(Busy(f"p{n}", BusyWith.ROLLOUT, world.now + DAY) for n in range(12)))},
         {"target_changes": {"paused": True}},
         {"policy": make_policy(3, mode="Observe")},
-    ):
-        fresh = World(**change)  # type: ignore[arg-type]
+    )
+    for change in changes:
+        fresh = World(**change)
         fresh.env[LEVEL] = EnvVar.literal("INFO", "helm")
         fresh.step()
         fresh.signals = firing("DEGRADED", 0.12, fresh)

@@ -76,8 +76,9 @@ def a_validation_after_the_repair_that_cannot_tell() -> World:
 @story
 def an_inconsistency_that_a_person_must_mend() -> World:
     world = onward(differing(spec={"validation": {"repair": "Report"}}))
-    for change in ({"spec": {"mode": "ProtectOnly"}}, {"report": ""}, {"pattern": PatternKind.NONE}):
-        world.passes += differing(**change).passes[-2:]  # type: ignore[arg-type]
+    protecting, unreported = differing(spec={"mode": "ProtectOnly"}), differing(report="")
+    for other in (protecting, unreported, differing(pattern=PatternKind.NONE)):
+        world.passes += other.passes[-2:]
     other = differing()
     other.incidents, other.status = {}, replace(other.status, scenarios=())
     other.policy = make_policy(2, mode="Observe")

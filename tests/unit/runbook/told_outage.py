@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from certstorage.api.env import EnvVar
 from certstorage.api.incidents import Item, Notes
@@ -218,9 +219,9 @@ def a_recovery_job_that_is_deleted() -> World:
     return world
 
 
-def _judged(phase: JobPhase | None = None, **changes: object) -> World:
+def _judged(phase: JobPhase | None = None, **changes: Any) -> World:
     world = validating()
-    world.finish(**{"message": "", **changes})  # type: ignore[arg-type]
+    world.finish(**{"message": "", **changes})
     if phase is not None:
         world.jobs[world.job().name] = replace(world.job(), phase=phase, problem="exit code 137")
     world.step(15)
@@ -413,8 +414,8 @@ def holds_that_are_not_ours() -> World:
     world = onward(down())
     hold = world.hold
     assert hold is not None
-    for change in ({"policy_uid": "another"}, {"target_uid": "another"}):
-        world.hold = replace(hold, **change)  # type: ignore[arg-type]
+    for foreign in (replace(hold, policy_uid="another"), replace(hold, target_uid="another")):
+        world.hold = foreign
         world.step(15)
     world.hold = None
     world.target_changes = {"hold_problem": Problem(Reason.HOLD_INVALID, "the hold is not JSON")}

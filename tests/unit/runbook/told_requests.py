@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from certstorage.api.observed import (
     JobPhase,
@@ -85,15 +86,16 @@ def requests_that_are_refused() -> World:
     world.ask(RequestType.REPAIR, "mend", keys=("certificates/1.pdf",))
     world.ask(RequestType.SWEEP, "sweep")
     world.step(15)
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"signals": SignalSet(message="Prometheus does not answer")},
         {"neighbours": Neighbours(same_storage="staging/certificates")},
         {"policy": make_policy(mode="Observe")},
         {"neighbours": Neighbours(same_target="production/older")},
         {"problems": (Problem(Reason.LOCAL_NOT_SHARED, "an emptyDir"),)},
         {"blind": (Problem(Reason.PERMISSION_DENIED, "pods is forbidden"),)},
-    ):
-        other = World(now=world.passes[-1][0] + timedelta(minutes=1), **change)  # type: ignore[arg-type]
+    )
+    for change in changes:
+        other = World(now=world.passes[-1][0] + timedelta(minutes=1), **change)
         other.ask(RequestType.REPAIR, "mend", keys=("certificates/1.pdf",))
         other.ask(RequestType.VALIDATION, "compare")
         other.ask(RequestType.RETURN, "back")
