@@ -145,6 +145,9 @@ class Server:
     async def _ask_to_end(self, _request: web.Request, response: web.StreamResponse) -> None:
         if self._leaving:
             response.force_close()
+            # aiohttp has written the headers by now: without this one the end would come unsaid, and a client may have
+            # sent its next request already
+            response.headers["Connection"] = "close"
 
     @web.middleware
     async def _notice(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,14 +1,20 @@
 """A rollout drops no request; a Pod that is killed does, and the clients say so."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
+
 from deploy.demo.loadgen.ledger import Ledger
+from deploy.demo.loadgen.pdf import certificate
 from deploy.demo.loadgen.settings import from_environment
 from deploy.demo.loadgen.tally import Tally
 from deploy.demo.loadgen.traffic import Traffic, sessions
 from tests.component.demo.parts import House, Service, until
+
+PDF = certificate("One", filler=random.Random(1), padding=400)
 
 
 @asynccontextmanager
@@ -82,6 +88,29 @@ async def test_a_rolling_restart_under_load_loses_no_request(house: House) -> No
     assert report["totals"]["read"]["skipped"] == 0
     await house.world.switch("pass")
     assert house.local() == house.remote()
+
+
+async def test_each_answer_of_a_pod_that_leaves_says_that_its_connection_ends(house: House) -> None:
+    app = await house.start()
+    house.store("one.pdf", PDF)
+    one = f"{app.url}/certificates/one.pdf"
+
+    async with aiohttp.ClientSession() as client:
+
+        async def ends(method: str, url: str, **body: bytes) -> bool:
+            async with client.request(method, url, **body) as response:
+                await response.read()
+                return response.headers.get("Connection") == "close"
+
+        assert not await ends("GET", one)
+        app.program.process.terminate()
+        await until("the lame duck", lambda: ends("GET", one))
+        assert await ends("PUT", one, data=PDF)
+        assert await ends("PUT", one, data=b"not a PDF")
+        assert await ends("POST", one)
+        assert await ends("GET", f"{app.url}/certificates/other.pdf")
+        assert await ends("GET", f"{app.url}/metrics")
+        assert await ends("DELETE", one)
 
 
 async def test_a_service_that_forgets_a_pod_late_loses_no_request(house: House) -> None:
