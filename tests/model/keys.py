@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache, lru_cache
 from operator import attrgetter
+from types import NoneType
 from typing import Any, NamedTuple
 
 from certstorage.api.decision import JobWanted, TargetPatch
@@ -27,8 +28,9 @@ from certstorage.api.receipt import Receipt
 from certstorage.api.requests import RequestSeen, RequestStatus, RequestWanted
 from certstorage.api.scenarios import ScenarioState
 from certstorage.api.status import Operation, Status, SweepStatus, Validation
+from tests.model.known import Known
 from tests.model.living import living
-from tests.model.state import TICK, State
+from tests.model.state import SECOND, TICK, State, Timing
 
 Key = tuple[Hashable, ...]
 
@@ -40,7 +42,7 @@ FORGOTTEN: tuple[tuple[type, str, str], ...] = (
     (Status, "observed_generation target_uid reads signals proven_at blocked_until unblock", "told to people"),
     (Status, "next_validation_at", "told to people; the schedule is seen anew in each pass"),
     (Status, "conditions", "told to people; which Events are new follows, and nothing that is done"),
-    (Operation, "failed_returns deadline retry_at last_failure reverts reverted_by last_firing_at returned_at "
+    (Operation, "failed_returns deadline retry_at last_failure reverts reverted_by returned_at "
      "restore_by request", "said again from the hold"),
     (Operation, "plan plan_hash started_at", "told to people, or what `living` has compared"),
     (Validation, "mismatch upper_bound sampled unverified at_risk_open inputs_hash detail message mismatches errors "
@@ -83,6 +85,7 @@ WHEN: Mapping[tuple[type, str], When] = {
     (DegradationHold, "until"): When("longest", ()),
     (SweepHold, "since"): When("", ("asked",)),
     (Operation, "since"): When("check", ()),
+    (Operation, "last_firing_at"): When("", ()),
     (Operation, "recovered_since"): When("hold", ()),
     (ScenarioState, "since"): When("", ("proofs",)),
     (ScenarioState, "started_at"): When("lasted", ("names", "proofs")),
@@ -124,8 +127,9 @@ COARSER: Mapping[tuple[type, str], Callable[[Any], Hashable]] = {
 _FORGOTTEN = {(kind, name) for kind, names, _ in FORGOTTEN for name in names.split()}
 _ATOM = re.compile(r"(\d{8}-\d{4,6}|token-\d+|(?:policy|deployment|job|request|ask)-?\d+)")
 NO_TIME = When("", ())
-MOST_AHEAD = 9
-"""No timer is longer, in ticks: what lies farther ahead stands for a time that is not looked at."""
+ANYHOW = When()
+MOST_AHEAD, FAR_AHEAD = 9, timedelta(days=7)
+"""No timer is longer, in ticks and in the runbook's own time: what lies farther ahead is not looked at."""
 
 
 class Atom(NamedTuple):
@@ -137,6 +141,7 @@ class Atom(NamedTuple):
 
 Flat = tuple[int, tuple[Atom, ...]]
 _SHAPES: dict[tuple[Hashable, ...], int] = {}
+_PLAIN = frozenset({NoneType, bool, int, float})
 
 
 @lru_cache(maxsize=1 << 16)
@@ -154,29 +159,32 @@ class _Plan(NamedTuple):
 
 @cache
 def _plan(kind: type) -> _Plan:
-    names = [one.name for one in fields(kind) if (kind, one.name) not in _FORGOTTEN]
+    every = [one.name for one in fields(kind)] if is_dataclass(kind) else list(kind._fields)
+    names = [name for name in every if (kind, name) not in _FORGOTTEN]
     get = attrgetter(*names)
     how = tuple((WHEN.get((kind, name), When()), COARSER.get((kind, name))) for name in names)
     return _Plan(kind.__name__, get if len(names) > 1 else lambda value: (get(value),), how)
 
 
 def _walk(value: Any, when: When, shape: list[Hashable], atoms: list[Atom]) -> None:
-    if value is None or isinstance(value, bool | int | float | Enum):
+    kind = type(value)
+    if kind in _PLAIN:
         shape.append(value)
-    elif isinstance(value, str):
+    elif kind is str:
         template, found = _split(value)
         shape.append(template)
         atoms.extend(found)
-    elif isinstance(value, datetime):
+    elif kind is datetime:
         shape.append("at")
         if when != NO_TIME:
             atoms.append(Atom(when, value))
-    elif isinstance(value, Mapping):
+    elif kind is tuple:
         shape.append(len(value))
-        for name in sorted(value):
-            shape.append(name)
-            _walk(value[name], when, shape, atoms)
-    elif is_dataclass(value):
+        for one in value:
+            _walk(one, when, shape, atoms)
+    elif isinstance(value, Enum):
+        shape.append(value._value_)  # equal as texts are
+    elif is_dataclass(kind) or issubclass(kind, tuple):
         number, found = flat(value)
         shape.append(number)
         atoms.extend(found)
@@ -184,20 +192,14 @@ def _walk(value: Any, when: When, shape: list[Hashable], atoms: list[Atom]) -> N
         _walk(tuple(sorted(value)), when, shape, atoms)
     else:
         shape.append(len(value))
-        for one in value:
-            _walk(one, when, shape, atoms)
+        for name in sorted(value):
+            shape.append(name)
+            _walk(value[name], when, shape, atoms)
 
 
-_KNOWN: dict[int, tuple[object, Flat]] = {}
-"""By identity: states share most of their parts. The object is kept so that its id stays its own."""
-_MOST_KNOWN = 200_000
-
-
+@Known
 def flat(value: Any) -> Flat:
     """An object's shape by number, and the times and names in it, in order."""
-    known = _KNOWN.get(id(value))
-    if known is not None:
-        return known[1]
     plan = _plan(type(value))
     shape: list[Hashable] = [plan.name]
     atoms: list[Atom] = []
@@ -206,22 +208,40 @@ def flat(value: Any) -> Flat:
             shape.append(coarser(one))
         else:
             _walk(one, when, shape, atoms)
-    found = _SHAPES.setdefault(tuple(shape), len(_SHAPES)), tuple(atoms)
-    if len(_KNOWN) > _MOST_KNOWN:
-        _KNOWN.clear()
-    _KNOWN[id(value)] = value, found
-    return found
+    return _SHAPES.setdefault(tuple(shape), len(_SHAPES)), tuple(atoms)
 
 
 def key(state: State) -> Key:
     """The state's identity."""
+    shape, atoms = _flattened(state)
+    return shape, *_canonical(state, atoms, _in_ticks)
+
+
+def exact_key(state: State) -> Key:
+    """The state's identity where every second counts: from states of one such key all goes on at the same pace."""
+    shape, atoms = _flattened(state)
+    return shape, *_canonical(state, atoms, _in_full)
+
+
+def _flattened(state: State) -> Flat:
     shape: list[Hashable] = []
     atoms: list[Atom] = []
-    _walk(living(state), When(), shape, atoms)
-    return _SHAPES.setdefault(tuple(shape), len(_SHAPES)), *_canonical(state, atoms)
+    for part in living(state):
+        _walk(part, ANYHOW, shape, atoms)
+    return _SHAPES.setdefault(tuple(shape), len(_SHAPES)), tuple(atoms)
 
 
-def _canonical(state: State, atoms: Iterable[Atom]) -> Iterable[Hashable]:
+def _in_ticks(age: timedelta, limits: Timing, timer: str) -> int:
+    return max(min(age // TICK, limits.ticks(timer)), -MOST_AHEAD)
+
+
+def _in_full(age: timedelta, limits: Timing, timer: str) -> timedelta:
+    return max(min(age, limits.ticks(timer) * TICK + SECOND), -FAR_AHEAD)
+
+
+def _canonical(
+    state: State, atoms: Iterable[Atom], told: Callable[[timedelta, Timing, str], Hashable]
+) -> Iterable[Hashable]:
     now, limits = state.now, state.timing
     names: dict[str, int] = {}
     groups: dict[str, set[datetime]] = {}
@@ -232,13 +252,18 @@ def _canonical(state: State, atoms: Iterable[Atom]) -> Iterable[Hashable]:
             out.append(names.setdefault(value, len(names)))
             continue
         if when.age:
-            out.append(max(min((now - value) // TICK, limits.ticks(when.age)), -MOST_AHEAD))
+            out.append(told(now - value, limits, when.age))
         for group in when.groups:
             if group == "names":
-                out.append(names.setdefault(f"{value:%Y%m%d%H%M%S}", len(names)))
+                out.append(names.setdefault(_named(value), len(names)))
             else:
                 groups.setdefault(group, set()).add(value)
                 ordered.append((group, value))
     ranks = {group: {at: rank for rank, at in enumerate(sorted(found))} for group, found in groups.items()}
     out.extend(ranks[group][value] for group, value in ordered)
     return out
+
+
+@lru_cache(maxsize=1 << 16)
+def _named(at: datetime) -> str:
+    return f"{at:%Y%m%d%H%M%S}"

@@ -8,7 +8,7 @@ exploration no longer tells apart counts as so many that the back-off waits its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from certstorage.api.reasons import Reason
 from certstorage.api.requests import RequestSeen, RequestType
 from tests.model import shell
 from tests.model.environment import job_ends, tidy
-from tests.model.keys import Key, key
+from tests.model.keys import Key, exact_key
 from tests.model.shell import Given
 from tests.model.state import ON, READ, REAL, REPLICAS, State, hold_of
 
@@ -53,16 +53,38 @@ class Path:
         if not self.state.rolled or self.state.terminating:
             self.rolled_at = self.state.now + ROLLOUT
 
-    def follow(self) -> float:
-        """The seconds until reads and replicas are back and nothing is held."""
+    def follow(self, known: MutableMapping[Key, float] | None = None) -> float:
+        """The seconds until reads and replicas are back and nothing is held.
+
+        `known` says how long it takes from states that were met before; those of this path are noted in it.
+        """
+        known = {} if known is None else known
+        met: list[tuple[Key, float]] = []
         for _ in range(MOST_EVENTS):
+            gone, here = self._gone(), self._key()
+            if here in known:
+                return self._noted(known, met, gone + known[here])
+            met.append((here, gone))
             decision = self._settle()
             if self._is_back():
-                return (self.state.now - self.begun).total_seconds()
+                return self._noted(known, met, self._gone())
             if self._people(decision):
                 continue
             self._wait(decision)
         raise StuckError("; ".join(self.told[:12]))
+
+    def _gone(self) -> float:
+        return (self.state.now - self.begun).total_seconds()
+
+    def _key(self) -> Key:
+        """All that the rest of the path hangs on; time counts from the last second."""
+        rolls = None if self.rolled_at is None else self.rolled_at - self.state.now
+        return (rolls, *exact_key(self.state))
+
+    @staticmethod
+    def _noted(known: MutableMapping[Key, float], met: Iterable[tuple[Key, float]], seconds: float) -> float:
+        known.update((here, seconds - gone) for here, gone in met)
+        return seconds
 
     def _is_back(self) -> bool:
         state = self.state
@@ -182,16 +204,14 @@ def bound(states: Iterable[State], given: Given) -> Bound:
     Raises:
         StuckError: from one of them nothing comes back.
     """
-    worst, followed = Bound(), set[Key]()
+    worst, known = Bound(), dict[Key, float]()
     for reached in states:
-        state = in_real_time(reached)
-        identity = key(state._replace(timing=reached.timing))
-        if identity in followed:
-            continue
-        followed.add(identity)
-        path = Path(state, given)
-        seconds = path.follow()
+        path = Path(in_real_time(reached), given)
+        seconds = path.follow(known)
+        worst.states += 1
         if seconds > worst.seconds:
-            worst.seconds, worst.path = seconds, tuple(path.told)
-    worst.states = len(followed)
+            worst.seconds, farthest = seconds, reached
+    if worst.states:
+        path = Path(in_real_time(farthest), given)
+        worst.seconds, worst.path = path.follow(), tuple(path.told)
     return worst

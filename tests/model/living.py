@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, cast
 
 from certstorage.api.decision import JobKind, JobWanted, StopJob, TargetPatch
@@ -23,11 +24,14 @@ from certstorage.runbook import recovery
 from certstorage.runbook.threads import incident_name
 from certstorage.runbook.wants import Context
 from tests.model import shell
+from tests.model.known import Known
 from tests.model.state import Act, Job, Papers, Program, State, Timing, hold_of
 
 NAME = "certificates"
+SEEN_OTHERWISE = frozenset({"uid", "policy_uid", "hold", "pods", "status", "jobs", "programs"})
 BLANKED = frozenset({"now", "rv", "policy_rv", "papers_rv", "generation", "uids", "timing"})
 """Of the state itself: what ages count from, versions that only a program's stand against, and counters of names."""
+_AS_IT_IS = attrgetter(*(name for name in State._fields if name not in BLANKED | SEEN_OTHERWISE))
 ANY = datetime.max.replace(tzinfo=UTC)
 """Stands for a time that is not looked at, or only whether it is there."""
 
@@ -35,17 +39,16 @@ ANY = datetime.max.replace(tzinfo=UTC)
 def living(state: State) -> tuple[object, ...]:
     """All of the state that later decisions and moves may look at."""
     hold = hold_of(state.hold)
-    parts: dict[str, object] = {
-        **{name: getattr(state, name) for name in State._fields if name not in BLANKED},
-        "uid": state.target_uid if state.uid else "",
-        "policy_uid": f"policy-{state.policy_uid}" if state.policy_uid else "",
-        "hold": state.hold if hold is None else _hold(state, hold),
-        "pods": None if state.rolled else state.pods,
-        "status": _status(state, hold, state.status),
-        "jobs": tuple(_job(hold, job) for job in state.jobs),
-        "programs": tuple(_program(state, one) for one in state.programs),
-    }
-    return tuple(parts.values())
+    return (
+        *_AS_IT_IS(state),
+        state.target_uid if state.uid else "",
+        f"policy-{state.policy_uid}" if state.policy_uid else "",
+        state.hold if hold is None else _hold(state, hold),
+        None if state.rolled else state.pods,
+        _status(state, hold, state.status),
+        tuple(_job(hold, job) for job in state.jobs),
+        tuple(_program(state, one) for one in state.programs),
+    )
 
 
 def is_ours(state: State, hold: Hold) -> bool:
@@ -56,11 +59,22 @@ def is_ours(state: State, hold: Hold) -> bool:
 def _hold(state: State, hold: Hold) -> Hold:
     if not is_ours(state, hold):
         return _foreign(hold)
-    job = next((one.seen for one in state.jobs if one.seen.name == recovery.job_name(hold)), None)
+    job = next((one.seen for one in state.jobs if one.seen.name == _open_job(hold)), None)
     failed = job is not None and hold.last_firing_at is not None and hold.last_firing_at >= job.created_at
     return _ours(hold, failed and bool(hold.nonce), state.timing.max_attempts, state.timing.retries)
 
 
+@Known
+def _open_job(hold: Hold) -> str:
+    return recovery.job_name(hold)
+
+
+@Known
+def _next_job(hold: Hold) -> str:
+    return recovery.job_name(replace(hold, attempt=hold.attempt + 1))
+
+
+@Known
 def _foreign(hold: Hold) -> Hold:
     """Only the CronJob and the Pods' counters still look at it."""
     return Hold(
@@ -69,6 +83,7 @@ def _foreign(hold: Hold) -> Hold:
     )  # fmt: skip
 
 
+@Known
 def _ours(hold: Hold, failed: bool, max_attempts: int, retries: int) -> Hold:
     """The wait for the next attempt is looked at between two, the patience with a foreign writer while it lasts."""
     local = hold.reads is ReadsPhase.LOCAL
@@ -88,12 +103,17 @@ def _ours(hold: Hold, failed: bool, max_attempts: int, retries: int) -> Hold:
 
 
 def _status(state: State, hold: Hold | None, status: Status) -> Status:
-    ours = hold if hold is not None and is_ours(state, hold) else None
+    begun = max((job.seen.created_at for job in state.jobs if job.seen.kind == JobKind.RECOVERY), default=None)
+    return _looked_at(status, hold if hold is not None and is_ours(state, hold) else None, begun, state.timing)
+
+
+@Known
+def _looked_at(status: Status, hold: Hold | None, begun: datetime | None, timing: Timing) -> Status:
     return replace(
         status,
-        operation=_operation(state, ours, status),
-        incident=status.incident if ours is None and _remembers(status) else "",
-        scenarios=tuple(_scenario(one, state.timing) for one in status.scenarios),
+        operation=_operation(hold, begun, status),
+        incident=status.incident if hold is None and _remembers(status) else "",
+        scenarios=tuple(_scenario(one, timing) for one in status.scenarios),
     )
 
 
@@ -103,29 +123,41 @@ def _remembers(status: Status) -> bool:
     return state is not None and "endedAt" in state.marks
 
 
-def _operation(state: State, hold: Hold | None, status: Status) -> Operation | None:
-    """The operation, if it is about what is held; an attempt's number only as the open one's or another's."""
+def _operation(hold: Hold | None, begun: datetime | None, status: Status) -> Operation | None:
+    """The operation, if it is about what is held; an attempt's number only as the open one's or another's.
+
+    Of the last failure only whether it came after the last recovery Job had `begun`.
+    """
     nothing = cast("Any", None)
-    found = Context(state.policy, nothing, nothing, hold, None, status, state.now).operation
+    found = Context(nothing, nothing, nothing, hold, None, status, nothing).operation
     if found is None or hold is None:
         return None
+    failed = begun is not None and found.last_firing_at is not None and found.last_firing_at >= begun
     return replace(
         found,
+        last_firing_at=ANY if failed else None,
         since=found.since if found.step is Step.CHECKING else ANY,
         attempt=int(found.attempt == hold.attempt),
         job_name=found.job_name if found.type is Scenario.SWEEP else "",
     )
 
 
+@Known
 def _scenario(memory: ScenarioState, timing: Timing) -> ScenarioState:
-    """Of an outage that is over only its end is looked at, and how long it lasted where that asks for a sweep."""
+    """Of an outage that is over only its end is looked at, and how long it lasted where that asks for a sweep.
+
+    Of the nightly validation's times nothing: a world has one night, and its time is given.
+    """
     since = memory.since if memory.step is Step.AWAITING_PERSON else ANY
+    if memory.name is Scenario.ROUTINE:
+        return replace(memory, since=since, marks=dict.fromkeys(memory.marks, ANY))
     if memory.name is not Scenario.OUTAGE:
         return replace(memory, since=since)
     started = memory.started_at if timing.sweeps_after_outages else ANY
     return replace(memory, since=since, attempt=min(memory.attempt, timing.retries), started_at=started)
 
 
+@Known
 def _job(hold: Hold | None, job: Job) -> Job:
     """How long a Job is there matters while it runs."""
     seen = job.seen
@@ -139,8 +171,7 @@ def _role(hold: Hold | None, kind: str, name: str) -> str:
         return name
     if hold is None:
         return "again"
-    following = replace(hold, attempt=hold.attempt + 1)
-    return {recovery.job_name(hold): "open", recovery.job_name(following): "next"}.get(name, "again")
+    return {_open_job(hold): "open", _next_job(hold): "next"}.get(name, "again")
 
 
 def _program(state: State, program: Program) -> tuple[object, ...]:
@@ -264,7 +295,7 @@ def _is_looked_at(state: State, names: tuple[str, ...], recoveries: set[str], jo
 def _recoveries(state: State) -> Iterator[str]:
     """The open attempt's Job, or the next one's; also of an incident that may be taken up again."""
     for hold in _holds(state):
-        yield recovery.job_name(hold if hold.nonce else replace(hold, attempt=hold.attempt + 1))
+        yield _open_job(hold) if hold.nonce else _next_job(hold)
     yield from (act.what.name for act in _acts(state) if isinstance(act.what, JobWanted | StopJob))
     for status in _statuses(state):
         ended = status.scenario(Scenario.OUTAGE)

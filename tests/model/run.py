@@ -71,10 +71,9 @@ class Hunt:
 def explore(name: str) -> Summary:
     """Explore a world to the end, and follow the way back from each of its states."""
     begun = time.monotonic()
-    gc.disable()
+    gc.disable()  # states have no cycles, and it would look through all of them again and again
     explorer = Pairs(BY_NAME[name], PAIRS, INVARIANTS)
     found = explorer.run()
-    gc.enable()
     counted = Counter(violation.invariant for violation in found.violations)
     kept = [one for name in counted for one in [v for v in found.violations if v.invariant == name][:SHOWN]]
     bound = liveness.Bound()

@@ -200,7 +200,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "another incident's memory counts",
         "return_needs_proof",
-        "one slow",
+        "return",
         ((wants.Context, "operation", property(_any_operation)),),
     ),
     # 3

@@ -209,10 +209,11 @@ def program(state: State, decision: Decision, given: Given) -> Program:
     acts += [Act("guard")] if guard and not takes else []
     acts += [Act("file", Papers(requests=decision.requests))] if decision.requests else []
     acts += [Act("answer", Papers(answers=decision.answers))] if decision.answers else []
-    acts += [Act("tell", Papers(incidents=decision.incidents))] if decision.incidents else []
+    told = decision.incidents and state.timing.told
+    acts += [Act("tell", Papers(incidents=decision.incidents))] if told else []
     acts.append(Act("record", decision.status))
     acts += [Act("free")] if state.finalizer and not decision.finalizer else []
-    fails = given.fails and not given.blind and given.unreadable is None
+    fails = given.fails and not given.blind
     failed = frozenset(job.seen.uid for job in state.jobs) if fails else frozenset()
     return Program(tuple(acts), state.rv, state.policy_rv, state.papers_rv, failed)
 
@@ -353,8 +354,6 @@ def _answer(state: State, running: Program, act: Act) -> Outcome:
 def _tell(state: State, running: Program, act: Act) -> Outcome:
     papers = act.what
     assert isinstance(papers, Papers)
-    if not state.timing.told:
-        return state, running
     if state.papers_rv != running.papers_rv:
         return state, None
     incidents = {one.name: one for one in state.incidents}

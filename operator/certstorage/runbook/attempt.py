@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from certstorage.api.decision import EventType, EventWanted, StopJob
+from certstorage.api.decision import EventType, EventWanted, JobKind, StopJob
 from certstorage.api.hold import Hold, ReadsPhase
-from certstorage.api.observed import JobPhase, JobSeen
+from certstorage.api.observed import JobPhase, JobSeen, Observation
 from certstorage.api.reasons import Reason
-from certstorage.api.scenarios import Step
-from certstorage.api.status import ReadsFrom
+from certstorage.api.scenarios import Scenario, Step
+from certstorage.api.status import Operation, ReadsFrom, Status
 from certstorage.runbook import caps, gates, recovery
 from certstorage.runbook.held import LOOK_AGAIN, operation, recovered_since, unproven, validation_of, waiting
 from certstorage.runbook.wants import Ask, Context, Finding, Permit, Wants
@@ -35,13 +35,31 @@ def noted(context: Context, hold: Hold) -> Hold:
     Whatever else goes on in the pass, and in any mode: the Job may end before the next pass looks at it.
     """
     seen = context.seen
-    if not hold.nonce or not recovery.s3_fails(seen.signals):
+    job = recovery.job_of(seen, hold) if hold.nonce else None
+    if not hold.nonce or (job is None and not seen.blind):
         return hold
-    job = recovery.job_of(seen, hold)
-    if job is None and not seen.blind:
-        return hold
-    known = hold.last_firing_at is not None and job is not None and hold.last_firing_at >= job.created_at
-    return hold if known else replace(hold, last_firing_at=context.now)
+    unseen = None if context.operation is None else context.operation.last_firing_at
+    failed_at = max((at for at in (hold.last_firing_at, unseen) if at is not None), default=None)
+    if recovery.s3_fails(seen.signals) and (failed_at is None or job is None or failed_at < job.created_at):
+        failed_at = context.now
+    return hold if failed_at == hold.last_firing_at else replace(hold, last_firing_at=failed_at)
+
+
+def unseen(seen: Observation, before: Status, now: datetime) -> Operation | None:
+    """The remembered operation of a pass that cannot read the Deployment, and so cannot write the hold.
+
+    That S3 fails meanwhile stands in status until `noted` can put it into the hold.
+    """
+    operation = before.operation
+    if operation is None or operation.type is not Scenario.OUTAGE or recovery.s3_answers(seen.signals):
+        return operation
+    operation = replace(operation, recovered_since=None)
+    begun = max((job.created_at for job in seen.jobs if job.kind == JobKind.RECOVERY), default=None)
+    begun = operation.since if begun is None and seen.blind else begun
+    known = operation.last_firing_at is not None and begun is not None and operation.last_firing_at >= begun
+    if begun is None or known or not recovery.s3_fails(seen.signals):
+        return operation
+    return replace(operation, last_firing_at=now)
 
 
 def attempt(context: Context, hold: Hold) -> Wants:

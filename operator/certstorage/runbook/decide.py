@@ -19,7 +19,7 @@ from certstorage.api.reasons import Reason
 from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import ReadsFrom, Status, SweepStatus
-from certstorage.runbook import gates
+from certstorage.runbook import attempt, gates
 from certstorage.runbook.aftermath import going_on_unseen, left_behind, record_of
 from certstorage.runbook.alerts import alerts
 from certstorage.runbook.asked import approvals, returns
@@ -124,7 +124,7 @@ def _without_target(policy: Policy, seen: Observation, before: Status, now: date
     wants = Wants(
         finding=Finding(problem.reason, problem.message),
         desired=before.reads.desired if before.reads is not None else ReadsFrom.UNKNOWN,
-        operation=None if gone else before.operation,
+        operation=None if gone else attempt.unseen(seen, before, now),
         asks=(Ask(problem.reason, problem.message),),
     )
     kept = () if gone else tuple(Wants(state=state) for state in before.scenarios)

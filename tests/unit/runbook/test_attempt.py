@@ -144,3 +144,65 @@ def test_a_flag_that_was_absent_is_absent_again_and_the_incident_ends() -> None:
     decision = decide(world.policy, replace(seen, pods=pods), world.status, world.now)
     assert decision.patch is not None
     assert decision.patch.hold is None
+
+
+UNREADABLE = Problem(Reason.PERMISSION_DENIED, "deployments.apps is forbidden")
+
+
+@pytest.mark.parametrize("blind", [(), (Problem(Reason.PERMISSION_DENIED, "jobs is forbidden"),)])
+def test_a_failure_seen_while_the_deployment_cannot_be_read_voids_the_receipt(blind: tuple[Problem, ...]) -> None:
+    world = validating()
+    world.step(15)
+    jobs = dict(world.jobs)
+    world.target, world.signals, world.blind = UNREADABLE, hidden_outage(), blind
+    if blind:
+        world.jobs.clear()
+    world.step(15)
+    noted = world.status.operation
+    assert noted is not None
+    assert noted.last_firing_at == world.now
+    world.step(15)
+    assert world.status.operation == noted, "it is noted once"
+    world.target, world.signals, world.blind = None, healthy(), ()
+    world.jobs.update(jobs)
+    world.finish()
+    world.step(15)
+    assert world.read_is(FlagState.FALSE)
+    assert world.hold is not None
+    assert world.hold.last_failure == Reason.RECEIPT_STALE
+
+
+def test_a_failure_before_the_job_voids_nothing_though_the_deployment_could_not_be_read() -> None:
+    world = holding()
+    world.target, world.signals = UNREADABLE, hidden_outage()
+    world.step(15)
+    assert world.status.operation is not None
+    assert world.status.operation.last_firing_at is None
+    world.target, world.signals = None, healthy()
+    world.step(15)
+    world.step(HOLD)
+    world.finish()
+    world.step(15)
+    assert world.read_is(FlagState.TRUE)
+
+
+@pytest.mark.parametrize("signals", [hidden_outage(), healthy(RECOVERY=Verdict.UNKNOWN)])
+def test_s3_must_answer_anew_after_it_failed_while_the_deployment_could_not_be_read(signals: SignalSet) -> None:
+    world = holding()
+    world.target, world.signals = UNREADABLE, signals
+    world.step(15)
+    world.target, world.signals = None, healthy()
+    world.step(HOLD)
+    assert ready(world) == Reason.RECOVERY_HOLDING
+    assert world.jobs == {}
+    world.step(HOLD)
+    assert len(world.jobs) == 1
+
+
+def test_s3_that_answers_goes_on_to_do_so_while_the_deployment_cannot_be_read() -> None:
+    world = holding()
+    world.target = UNREADABLE
+    world.step(HOLD - 15)
+    world.target = None
+    world.step(15)
+    assert len(world.jobs) == 1
