@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from datetime import timedelta
@@ -12,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from tests.e2e.report import ARTIFACT, Report
-from tests.e2e.story import stand
+from tests.e2e.story import beginning, stand
 from tests.e2e.story.dump import dump
 from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import Plot, Terms
@@ -27,7 +28,9 @@ FAILED = pytest.StashKey[bool]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the table of stories."""
-    config.pluginmanager.register(Report(config.rootpath / ARTIFACT), "stories")
+    path = config.rootpath / ARTIFACT
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+    config.pluginmanager.register(Report(path), "stories")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,15 +45,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def place() -> Iterator[Place]:
     """The demo's cluster: the one that is up, or one that goes with this run."""
     ours = not stand.is_up()
-    yield stand.up(print)
-    if ours:
-        stand.down()
+    try:
+        yield stand.up(print)
+    finally:
+        if ours:
+            stand.down()
 
 
 @pytest.fixture
 async def world(place: Place, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """The cluster and the demo's parts in it; S3 answers afterwards, and a failure is shown with all that led to it."""
+    """The cluster and the demo's parts in it, as new; a failure is shown with all that led to it, and S3 mended."""
     async with entered(place) as world:
+        await beginning.cleared(world)
         yield world
         if request.node.stash.get(FAILED, False):
             async for text in dump(world.kube):

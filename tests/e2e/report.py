@@ -1,4 +1,7 @@
-"""`artifacts/e2e.json`: each story with its seconds and its result, written as the run goes on."""
+"""`artifacts/e2e.json`: each story with its seconds and its result, written as the run goes on.
+
+Beside it, in `artifacts/e2e/`, all that a failed story said: a run that is cut off leaves it, too.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,21 @@ class Report:
         told.seconds = round(told.seconds + report.duration, 1)
         if report.failed:
             told.result = "failed"
+        if told.result == "failed":
+            self.keep(report)
         elif report.skipped and told.result == "passed":
             told.result = "skipped"
         if report.when == "teardown":
             self.write()
+
+    def keep(self, report: pytest.TestReport) -> None:
+        """Keep what one phase of a failed story said."""
+        folder = self.path.with_suffix("")
+        folder.mkdir(parents=True, exist_ok=True)
+        said = [f"===== {report.when} {report.outcome}", report.longreprtext]
+        said += [text for title, text in report.sections if report.when in title]
+        with (folder / f"{report.nodeid.rpartition('::')[2]}.txt").open("a", encoding="utf-8") as file:
+            file.write("\n".join(said) + "\n")
 
     def write(self) -> None:
         """Write what is known."""

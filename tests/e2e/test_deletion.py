@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.e2e import dead, people
@@ -18,28 +16,9 @@ from tests.e2e.story.world import World
 
 
 @pytest.fixture
-async def kube(world: World) -> AsyncIterator[Kube]:
-    """The cluster; afterwards S3 answers, and the policy is there again as its file says."""
-    yield world.kube
-    await world.faults.mend()
-    await deleted(world.kube, seconds=60)
-    await create(world.kube)
-
-
-@pytest.fixture
-async def turned_back(world: World, kube: Kube) -> AsyncIterator[None]:
-    """Before the policy is there again a person has brought reads back, and users begin anew.
-
-    Nothing has uploaded what S3 missed: users who remember it would read old bytes.
-    """
-    yield
-    await world.faults.mend()
-    await deleted(kube, seconds=60)
-    namespace = f"--namespace={cluster.NAMESPACE}"
-    await kube.kubectl("set", "env", namespace, f"deployment/{cluster.DEPLOYMENT}", f"{READ_PRIMARY}=true")
-    await kube.kubectl("rollout", "restart", namespace, "deployment/loadgen")
-    for name in (cluster.DEPLOYMENT, "loadgen"):
-        await kube.kubectl("rollout", "status", namespace, f"deployment/{name}", seconds=120)
+async def kube(world: World) -> Kube:
+    """The cluster."""
+    return world.kube
 
 
 async def create(kube: Kube) -> None:
@@ -79,7 +58,6 @@ async def test_in_a_degradation_the_log_level_goes_back(kube: Kube, telling: Tel
     assert DEGRADATION.broken(story.observer.facts) == ()
 
 
-@pytest.mark.usefixtures("turned_back")
 @pytest.mark.timeout(600)
 async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_person(kube: Kube, outage: Outage) -> None:
     await outage.calm()

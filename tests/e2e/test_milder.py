@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e import people
-from tests.e2e.story import cluster, stand
+from tests.e2e.story import beginning, cluster, stand
 from tests.e2e.story import telling as scenarios
 from tests.e2e.story.dump import dump
 from tests.e2e.story.facts import DUAL_WRITE, LOG_LEVEL, Facts
@@ -24,7 +24,7 @@ from tests.e2e.story.story import StoryError
 from tests.e2e.story.telling import Telling
 from tests.e2e.story.timeline import news
 from tests.e2e.story.view import View
-from tests.e2e.story.world import Place, World, entered
+from tests.e2e.story.world import Place, entered
 
 
 @dataclass(slots=True)
@@ -63,6 +63,7 @@ class Storm:
 async def storm(place: Place) -> AsyncIterator[Storm]:
     """Told once for all its tests: the scenarios are independent of each other, and must go on as if alone."""
     async with entered(place) as world:
+        await beginning.cleared(world)
         lines: list[View] = []
 
         def show(view: View) -> None:
@@ -74,7 +75,7 @@ async def storm(place: Place) -> AsyncIterator[Storm]:
         degraded = Telling.of(world, plots[0], stand.SCALED.evaluation, Terms(replicas=3), show)
         elevated, full, denied = (degraded.beside(plot) for plot in plots[1:])
         before = await world.kube.get(cluster.DEPLOYMENT_PATH)
-        await long_timeouts(world, "WhenLatencySuspected")
+        await world.kube.patch(cluster.POLICY_PATH, {"spec": {"degradation": {"longTimeouts": "WhenLatencySuspected"}}})
         failure: AssertionError | StoryError | KubeError | None = None
         try:
             await scenarios.storm(degraded, elevated, full, denied, meanwhile=lambda: silence(denied))
@@ -85,16 +86,10 @@ async def storm(place: Place) -> AsyncIterator[Storm]:
             failure = error
             async for text in dump(world.kube):
                 print(text, file=sys.stderr)
-        await long_timeouts(world, None)
         after = await world.kube.get(cluster.DEPLOYMENT_PATH)
         papers = await world.kube.items(cluster.INCIDENTS_PATH)
         incidents = {one["metadata"]["name"]: one.get("status", {}) for one in papers}
         yield Storm(degraded, elevated, full, denied, before, after, incidents, failure)
-
-
-async def long_timeouts(world: World, when: str | None) -> None:
-    """When the policy lengthens timeouts; None for the default, never."""
-    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"degradation": {"longTimeouts": when}}})
 
 
 @pytest.mark.runbook(

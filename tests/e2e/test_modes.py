@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -24,18 +24,15 @@ NO_FIGHT = timedelta(seconds=12)
 
 
 @pytest.fixture
-async def kube(world: World) -> AsyncIterator[Kube]:
-    """The cluster with a short recovery; policy and Deployment are as before afterwards."""
-    deadline = (await world.kube.get(cluster.DEPLOYMENT_PATH))["spec"]["progressDeadlineSeconds"]
+async def kube(world: World) -> Kube:
+    """The cluster with a short recovery, and little patience with a rollout."""
     await world.kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": QUICK}})
     await world.kube.patch(cluster.DEPLOYMENT_PATH, {"spec": {"progressDeadlineSeconds": PROGRESS_SECONDS}})
-    yield world.kube
-    await set_mode(world.kube, None)
-    await world.kube.patch(cluster.DEPLOYMENT_PATH, {"spec": {"progressDeadlineSeconds": deadline}})
+    return world.kube
 
 
-async def set_mode(kube: Kube, mode: str | None) -> None:
-    """The policy's mode; None for the default."""
+async def set_mode(kube: Kube, mode: str) -> None:
+    """The policy's mode."""
     await kube.patch(cluster.POLICY_PATH, {"spec": {"mode": mode}})
 
 

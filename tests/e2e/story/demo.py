@@ -15,7 +15,7 @@ from rich.console import Console
 
 from certstorage import __version__
 from tests.cluster import ClusterError
-from tests.e2e.story import cluster, stand
+from tests.e2e.story import beginning, cluster, stand
 from tests.e2e.story.dump import dump
 from tests.e2e.story.facts import Facts
 from tests.e2e.story.kube import KubeError
@@ -61,6 +61,7 @@ async def _demo(console: Console, place: Place, scenario: str) -> int:
         telling, tell = _prepared(world, scenario, timeline)
         with timeline:
             try:
+                await beginning.cleared(world)
                 await tell()
             except (StoryError, KubeError) as error:
                 failure = str(error)

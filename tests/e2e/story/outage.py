@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tests.e2e.story import beginning
 from tests.e2e.story.bucket import Listing, Truth
-from tests.e2e.story.facts import OPERATOR_MANAGER, OUTAGES, Facts
+from tests.e2e.story.facts import OPERATOR_MANAGER, Facts
 from tests.e2e.story.kube import KubeError
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.plot import Step, Terms
-from tests.e2e.story.steps import OUTAGE, StepName, all_read
+from tests.e2e.story.steps import OUTAGE, StepName
 from tests.e2e.story.story import Show, Story
 from tests.e2e.story.world import World
 
@@ -25,7 +26,6 @@ COMPARE_SECONDS = 0.2
 class Deadlines:
     """How long each part of the story may take with the demo's timings."""
 
-    calm: timedelta = timedelta(minutes=4)
     detected: timedelta = timedelta(seconds=60)
     switched: timedelta = timedelta(seconds=30)
     rolled_out: timedelta = timedelta(seconds=120)
@@ -64,14 +64,8 @@ class Outage:
         return self.story.steps
 
     async def calm(self) -> None:
-        """Wait until reads come from S3, S3 is open, no outage alert is there and nothing is held: the story begins."""
-        await self.world.faults.mend()
-        what = "reads from S3, no outage alert, nothing held"
-        await self.story.wait(what, lambda _: self._is_calm(), within=self.deadlines.calm)
-        await self.world.level()
-        await self.observer.look()
-        self.observer.begin()
-        self.story.begun = True
+        """Wait until nothing is wrong and nothing held: the story begins."""
+        await beginning.calm(self.world, self.observer, self.story)
 
     async def cut(self, fault: str) -> None:
         """Put the fault in force."""
@@ -106,20 +100,6 @@ class Outage:
         """Wait until the new Pods are proven and the operator has given everything back."""
         await self.story.until(StepName.FALLBACK_BELOW_1_PERCENT, within=self.deadlines.checked)
         await self.story.wait("the operator to give everything back", given_back, within=self.deadlines.checked)
-
-    def _is_calm(self) -> bool:
-        view, facts = self.observer.view(), self.observer.facts
-        pods = facts.pods[-1] if facts.pods else None
-        return (
-            not view.trouble
-            and not view.fault
-            and not view.alerts.keys() & OUTAGES
-            and not view.hold
-            and view.saves_failing == 0
-            and view.reads_falling_back == 0
-            and pods is not None
-            and all_read(pods, "true", self.story.terms.replicas)
-        )
 
     @asynccontextmanager
     async def comparing(self) -> AsyncIterator[None]:

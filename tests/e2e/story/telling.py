@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from tests.e2e.story import asking, cluster
+from tests.e2e.story import asking, beginning, cluster
 from tests.e2e.story.differing import DAMAGED, INCONSISTENCY, Differs
 from tests.e2e.story.facts import CONNECT_TIMEOUT, READ_TIMEOUT, Facts, Write
 from tests.e2e.story.kube import KubeError
@@ -17,17 +17,12 @@ from tests.e2e.story.milder import DEGRADATION, FILLED, PLATFORM, READ_FALLBACK,
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.plot import Plot, Terms
 from tests.e2e.story.scenes import OVER
-from tests.e2e.story.steps import all_read
 from tests.e2e.story.story import Show, Story
 from tests.e2e.story.sweeping import SWEEP, Swept
 from tests.e2e.story.world import World
 
-CALM = timedelta(minutes=6)
 STEP = timedelta(minutes=3)
 """For one step with the demo's timings; most take seconds."""
-ALWAYS_FIRING = frozenset({"CertStorageWatchdog"})
-QUIET = ("ReadsFromS3", "Returned", "ReturnUnverified")
-"""Reasons of an operator that has nothing to do."""
 COMPARE_SECONDS = 0.5
 SLOW_AND_DENIED = "put:lost=12,get:delay=700,delete:denied"
 LONG_TIMEOUTS = ("10", "30")
@@ -56,17 +51,9 @@ class Telling:
         """Another story of the same time, seen by the same observer."""
         return Telling(self.world, self.observer, Story(plot, self.observer, self.story.terms, self.story.show))
 
-    async def calm(self, *, forgetful: bool = False) -> None:
-        """Wait until nothing is wrong, and level both copies: the story begins; `forgetful` with a new policy."""
-        await self.world.faults.mend()
-        if forgetful:
-            await self.story.wait("nothing wrong, nothing held", lambda _: self._is_calm(), within=CALM)
-            await self.world.new_policy()
-        await self.story.wait("nothing wrong, nothing held", lambda _: self._is_calm(), within=CALM)
-        await self.world.level()
-        await self.observer.look()
-        self.observer.begin()
-        self.story.begun = True
+    async def calm(self) -> None:
+        """Wait until nothing is wrong and nothing held: the story begins."""
+        await beginning.calm(self.world, self.observer, self.story)
 
     async def until(self, *steps: StrEnum, within: timedelta = STEP) -> None:
         """Wait for each of these steps. Raises StoryError when one does not come in time, or something broke."""
@@ -102,25 +89,10 @@ class Telling:
                 self.observer.unreadable(str(error))
             await asyncio.sleep(COMPARE_SECONDS)
 
-    def _is_calm(self) -> bool:
-        view, facts = self.observer.view(), self.observer.facts
-        pods = facts.pods[-1] if facts.pods else None
-        return (
-            not view.trouble
-            and not view.fault
-            and not view.alerts.keys() - ALWAYS_FIRING
-            and not view.hold
-            and view.saves_failing == 0
-            and view.reads_falling_back == 0
-            and view.operator.reason in QUIET
-            and pods is not None
-            and all_read(pods, "true", self.story.terms.replicas)
-        )
-
 
 async def degradation(telling: Telling) -> None:
     """Scenario 2: of 12 % of the saves S3's answer is lost, until people were told; then all is well again."""
-    await telling.calm(forgetful=True)
+    await telling.calm()
     await telling.world.faults.switch("put:lost=12")
     await telling.through(Degraded.PEOPLE_TOLD)
     await telling.world.faults.mend()
@@ -232,7 +204,7 @@ async def storm(
     are lengthened; and deletes are denied, with `meanwhile` before anybody is told.
     """
     world, observer = degraded.world, degraded.observer
-    await degraded.calm(forgetful=True)
+    await degraded.calm()
     await world.faults.switch("put:lost=12,get:failing=20")
     await world.ballast("truncate", "--size=60M")
     observer.did(FILLED)

@@ -51,18 +51,6 @@ class World:
         target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
         await self.kube.kubectl("exec", *target, "--", *command, cluster.BALLAST)
 
-    async def new_policy(self) -> None:
-        """Delete the policy and create it again, so that nothing is remembered: verbose logging is for once a day.
-
-        Raises:
-            KubeError: the API server does not do it, or the policy does not go.
-        """
-        old = await self.kube.get(cluster.POLICY_PATH)
-        await self.kube.kubectl("delete", "certstoragepolicy", cluster.POLICY, f"--namespace={cluster.NAMESPACE}")
-        kept = {key: old["metadata"][key] for key in ("name", "namespace", "annotations") if key in old["metadata"]}
-        body = {"apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": kept, "spec": old["spec"]}
-        await self.kube.call("POST", cluster.POLICIES_PATH, body=body)
-
     async def local(self) -> set[str]:
         """The keys of all certificates on local disk, which may have what S3 has not. Raises KubeError."""
         target = (f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}")
@@ -71,13 +59,11 @@ class World:
         return {cluster.PREFIX + line for line in said.splitlines()}
 
     async def level(self) -> None:
-        """Remove requests that still wait, certificates of earlier users, and deleted ones that are left in the bucket.
+        """Remove certificates of earlier users, and deleted ones that are left in the bucket.
 
         Raises:
             KubeError: the API server, the application or the bucket does not do it.
         """
-        for request in await self.kube.items(cluster.REQUESTS_PATH):
-            await self.kube.delete(f"{cluster.REQUESTS_PATH}/{request['metadata']['name']}")
         held = {key for key, _ in (await self.bucket.listing()).versions}
         report = await self.load.report()
         for key in sorted(key for key in held | await self.local() if not key.startswith(report["prefix"])):

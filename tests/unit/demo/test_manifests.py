@@ -56,7 +56,7 @@ def test_the_flags_are_written_out(deltacrown: dict[str, Any]) -> None:
 def test_a_rollout_never_has_fewer_pods_and_each_may_finish_its_work(deltacrown: dict[str, Any]) -> None:
     spec = deltacrown["spec"]
     assert spec["replicas"] == 3
-    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 3}
     pod = spec["template"]["spec"]
     (container,) = pod["containers"]
     found = app.from_environment(env(container))

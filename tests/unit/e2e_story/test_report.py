@@ -14,8 +14,9 @@ When = Literal["setup", "call", "teardown"]
 Outcome = Literal["passed", "failed", "skipped"]
 
 
-def phase(name: str, when: When, outcome: Outcome, seconds: float) -> pytest.TestReport:
-    return pytest.TestReport(name, ("", 0, ""), {}, outcome, None, when, duration=seconds)
+def phase(name: str, when: When, outcome: Outcome, seconds: float, said: str = "") -> pytest.TestReport:
+    sections = [(f"Captured stderr {when}", said)] if said else []
+    return pytest.TestReport(name, ("", 0, ""), {}, outcome, None, when, sections, seconds)
 
 
 def test_a_story_is_all_its_phases(tmp_path: Path) -> None:
@@ -25,8 +26,8 @@ def test_a_story_is_all_its_phases(tmp_path: Path) -> None:
         phase("tests/e2e/test_a.py::test_good", "call", "passed", 2.0),
         phase("tests/e2e/test_a.py::test_good", "teardown", "passed", 0.5),
         phase("tests/e2e/test_a.py::test_bad", "setup", "passed", 0.0),
-        phase("tests/e2e/test_a.py::test_bad", "call", "failed", 3.0),
-        phase("tests/e2e/test_a.py::test_bad", "teardown", "passed", 0.0),
+        phase("tests/e2e/test_a.py::test_bad", "call", "failed", 3.0, "the step did not come"),
+        phase("tests/e2e/test_a.py::test_bad", "teardown", "passed", 0.0, "the operator's log"),
         phase("tests/e2e/test_a.py::test_unclean", "call", "passed", 1.0),
         phase("tests/e2e/test_a.py::test_unclean", "teardown", "failed", 1.0),
         phase("tests/e2e/test_a.py::test_left_out", "setup", "skipped", 0.0),
@@ -41,3 +42,13 @@ def test_a_story_is_all_its_phases(tmp_path: Path) -> None:
             {"name": "test_a.py::test_left_out", "seconds": 0.0, "result": "skipped"},
         ]
     }
+    kept = (report.path.parent / "e2e" / "test_bad.txt").read_text()
+    assert kept.splitlines() == [
+        "===== call failed",
+        "",
+        "the step did not come",
+        "===== teardown passed",
+        "",
+        "the operator's log",
+    ]
+    assert not (report.path.parent / "e2e" / "test_good.txt").exists()
