@@ -102,12 +102,12 @@ async def _run(world: World, fault: str, *, last: bool = False) -> Run:
     The last one is kept for the ten-minute rule's sake. By then the demo's busy users have deleted a third of all
     certificates, which a recovery Job rightly leaves to a person, so its way back is not waited for.
     """
-    last: list[View] = []
+    shown: list[View] = []
 
     def show(view: View) -> None:
-        for line in news(last[-1] if last else None, view):
+        for line in news(shown[-1] if shown else None, view):
             print(line, flush=True)
-        last[:] = [view]
+        shown[:] = [view]
 
     outage = dataclasses.replace(Outage.of(world, stand.PRODUCTION.evaluation, TERMS, show), deadlines=PATIENCE)
     print(f"--- {fault}", flush=True)

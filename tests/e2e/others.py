@@ -1,4 +1,4 @@
-"""Others who write the Deployment: a GitOps controller, a deploy that does not start, somebody who replaces it all."""
+"""Others who write the Deployment: a GitOps controller, a person, a deploy that does not start, a new Deployment."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from tests.e2e.story.kube import Kube, Object
 
 APPLY = "application/apply-patch+yaml"
 GITOPS = "gitops-controller"
+PERSON = "kubectl-set"
+"""The field manager of `kubectl set env`."""
 GITOPS_SECONDS = 2.0
 """Between two of its syncs."""
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NO_IMAGE = "localhost/certstorage-no-such-image:dev"
 
 
@@ -45,22 +48,30 @@ async def gitops(kube: Kube) -> AsyncIterator[None]:
         syncing.result()
 
 
+async def set_env(kube: Kube, value: str) -> None:
+    """Write the read flag as a person does: the runbook's own command."""
+    change = f"{READ_PRIMARY}={value}"
+    await kube.kubectl("set", "env", f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}", change)
+
+
 async def set_image(kube: Kube, image: str) -> None:
     """Deploy another image, as `kubectl set image` does."""
     change = f"{audit.CONTAINER}={image}"
     await kube.kubectl("set", "image", f"--namespace={cluster.NAMESPACE}", f"deployment/{cluster.DEPLOYMENT}", change)
 
 
-async def replace_deployment(kube: Kube, manifest: Object) -> str:
-    """Delete the Deployment, leave its Pods, and make it anew from its manifest. Gives the new UID."""
+def manifest_of(deployment: Object) -> str:
+    """The manifest (JSON) that it was applied from."""
+    return str(deployment["metadata"]["annotations"][LAST_APPLIED])
+
+
+async def replace_deployment(kube: Kube, manifest: str) -> str:
+    """Delete the Deployment, leave its Pods, and apply its manifest (JSON) anew. Gives the new UID."""
     await kube.delete(cluster.DEPLOYMENT_PATH, propagationPolicy="Orphan")
-    kept = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels")}
-    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": manifest["spec"]}
-    folder = cluster.DEPLOYMENT_PATH.rpartition("/")[0]
 
     async def gone() -> bool:
         return await kube.find(cluster.DEPLOYMENT_PATH) is None
 
     await people.eventually("the Deployment is gone", gone, seconds=30)
-    made = await kube.call("POST", folder, body=body)
-    return str(made["metadata"]["uid"])
+    await kube.kubectl("apply", "--filename=-", stdin=manifest)
+    return str((await kube.get(cluster.DEPLOYMENT_PATH))["metadata"]["uid"])

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tests.e2e import dead, people
 from tests.e2e.conftest import Tell
 from tests.e2e.story import asking, audit, cluster, stand
 from tests.e2e.story.facts import OPERATOR_MANAGER, READ_PRIMARY
-from tests.e2e.story.kube import Kube
+from tests.e2e.story.kube import Kube, Object
 from tests.e2e.story.milder import DEGRADATION, Degraded
 from tests.e2e.story.outage import Outage
+from tests.e2e.story.steps import OUTAGE, StepName
 from tests.e2e.story.sweeping import SWEEP, Swept
 from tests.e2e.story.world import World
+
+QUICK = {"holdSeconds": 5}
+"""Shorter than the demo's: how long S3 must answer is not what these stories are about."""
 
 
 @pytest.fixture
@@ -45,7 +53,7 @@ async def test_idle_it_goes_at_once_with_the_operator_down(kube: Kube) -> None:
 @pytest.mark.timeout(600)
 async def test_in_a_degradation_the_log_level_goes_back(kube: Kube, telling: Tell) -> None:
     story = telling(DEGRADATION)
-    await story.calm(forgetful=True)
+    await story.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
     await story.world.faults.switch("put:lost=12")
     await story.through(Degraded.DEBUG_ON)
@@ -53,8 +61,7 @@ async def test_in_a_degradation_the_log_level_goes_back(kube: Kube, telling: Tel
 
     after = await kube.get(cluster.DEPLOYMENT_PATH)
     assert after["spec"] == before["spec"]
-    assert audit.HOLD not in after["metadata"].get("annotations", {})
-    assert OPERATOR_MANAGER not in {entry["manager"] for entry in after["metadata"]["managedFields"]}
+    await let_go(kube, reads="true")
     assert DEGRADATION.broken(story.observer.facts) == ()
 
 
@@ -66,9 +73,7 @@ async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_pers
     await deleted(kube, seconds=60)
 
     deployment = await kube.get(cluster.DEPLOYMENT_PATH)
-    env = audit.container_env(deployment["spec"]["template"]["spec"]["containers"])
-    assert env[READ_PRIMARY] == "false"
-    assert audit.HOLD not in deployment["metadata"]["annotations"]
+    await let_go(kube, reads="false")
     assert await people.has_event(kube, "PolicyDeleted")
     await outage.world.faults.mend()
     await create(kube)
@@ -78,6 +83,77 @@ async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_pers
 
     await people.eventually("a new policy leaves reads as they are", left_alone, seconds=60)
     assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == deployment["spec"]
+
+
+@pytest.mark.timeout(600)
+async def test_in_an_attempt_its_job_ends_with_it_and_reads_stay_local(kube: Kube, outage: Outage) -> None:
+    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": QUICK}})
+    await outage.calm()
+    await outage.cut("reset")
+    await outage.protected()
+    await outage.mend()
+    await people.eventually("the recovery Job runs", lambda: jobs_of(kube, "Recovery"), seconds=120)
+    incident = await held_for(kube)
+    await deleted(kube, seconds=60)
+
+    async def no_job() -> bool:
+        return not await jobs_of(kube, "Recovery")
+
+    await people.eventually("its Job is gone", no_job, seconds=60)
+    await let_go(kube, reads="false")
+    await outage.observer.look()
+    facts = outage.observer.facts
+    assert [write.reads for write in facts.writes if write.by_operator and write.reads == "true"] == []
+    assert (await incident_of(kube, incident))["phase"] == "Mitigated", "a person has to bring reads back"
+    await people.eventually("a person is asked", lambda: people.pages(kube, reason="PolicyDeleted"), seconds=20)
+    assert OUTAGE.broken(facts) == ()
+
+
+@pytest.mark.timeout(600)
+async def test_in_a_return_reads_stay_where_the_proof_brought_them(kube: Kube, outage: Outage) -> None:
+    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": {**QUICK, "fallbackCheckSeconds": 120}}})
+    await outage.calm()
+    before = await kube.get(cluster.DEPLOYMENT_PATH)
+    await outage.cut("reset")
+    await outage.protected()
+    await outage.held()
+    await outage.mend()
+    async with outage.comparing():
+        await outage.story.until(StepName.READ_PRIMARY_ON, within=outage.deadlines.validated)
+    incident = await held_for(kube)
+    await deleted(kube, seconds=60)
+
+    await let_go(kube, reads="true")
+    await outage.story.until(StepName.FALLBACK_BELOW_1_PERCENT, within=outage.deadlines.checked)
+    assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == before["spec"]
+    assert (await incident_of(kube, incident))["phase"] == "Resolved"
+    assert OUTAGE.broken(outage.observer.facts) == ()
+
+
+async def held_for(kube: Kube) -> str:
+    """The incident that the Deployment is held for."""
+    annotations = (await kube.get(cluster.DEPLOYMENT_PATH))["metadata"]["annotations"]
+    return str(json.loads(annotations[audit.HOLD])["incident"])
+
+
+async def let_go(kube: Kube, *, reads: str) -> None:
+    """Fail unless reads are so, and nothing of the operator's is left on the Deployment."""
+    deployment = await kube.get(cluster.DEPLOYMENT_PATH)
+    env = audit.container_env(deployment["spec"]["template"]["spec"]["containers"])
+    assert env[READ_PRIMARY] == reads
+    assert audit.HOLD not in deployment["metadata"].get("annotations", {})
+    assert OPERATOR_MANAGER not in {entry["manager"] for entry in deployment["metadata"]["managedFields"]}
+
+
+async def jobs_of(kube: Kube, kind: str) -> list[Object]:
+    """The Jobs of this kind."""
+    return await kube.items(cluster.JOBS_PATH, labelSelector=f"{audit.KIND}={kind}")
+
+
+async def incident_of(kube: Kube, name: str) -> Mapping[str, Any]:
+    """The status of an incident."""
+    found: Mapping[str, Any] = (await kube.get(f"{cluster.INCIDENTS_PATH}/{name}"))["status"]
+    return found
 
 
 @pytest.mark.timeout(600)
@@ -93,4 +169,4 @@ async def test_in_a_sweep_replicas_come_back(kube: Kube, telling: Tell) -> None:
 
     after = await kube.get(cluster.DEPLOYMENT_PATH)
     assert after["spec"] == before["spec"]
-    assert audit.HOLD not in after["metadata"].get("annotations", {})
+    await let_go(kube, reads="true")

@@ -82,7 +82,7 @@ async def test_random_differences_are_a_case_for_aws_support_and_paged_until_the
     repairs = [made for made in facts.jobs_made if made.kind == "Repair"]
     assert len(repairs) == 2
     assert repairs[0].at > steps[Differs.AWS_CASE].at, "nothing was repaired before a person asked for it"
-    case = next(paper.status for paper in reversed(facts.incidents) if paper.kind == "Inconsistency")
+    case: Any = next(paper.status for paper in reversed(facts.incidents) if paper.kind == "Inconsistency")
     assert "AWS Premium Support" in str(case["ticketText"]) or "Service: Simple Storage Service" in str(
         case["ticketText"]
     )

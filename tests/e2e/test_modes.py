@@ -64,11 +64,10 @@ async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, o
     await story.until(StepName.PODS_CONFIRMED_OFF, within=deadlines.rolled_out)
 
     await not_fought(kube, outage)
-    uid = await others.replace_deployment(kube, before)
+    uid = await others.replace_deployment(kube, others.manifest_of(before))
     await story.wait("the new Deployment is turned local", turned_local(uid), within=deadlines.detected)
-    await story.wait(
-        "every Pod reads local", lambda facts: all_read(facts.pods[-1], "false", 3), within=deadlines.rolled_out
-    )
+    await story.wait("every Pod reads local", reads_local, within=deadlines.rolled_out)
+    await undone_once(kube, outage)
     await outage.held()
     await outage.mend()
     await story.until(StepName.RECOVERY_PROVEN, within=deadlines.proven)
@@ -88,6 +87,22 @@ async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, o
     await panels.filled_in(outage.world)
 
 
+async def undone_once(kube: Kube, outage: Outage) -> None:
+    """A person brings reads back by the runbook's command in the middle of the outage: undone at once, and named."""
+    known = len(outage.observer.facts.writes)
+    await others.set_env(kube, "true")
+
+    def undone(facts: Facts) -> bool:
+        writes = [write for write in facts.writes[known:] if write.reads != "true"]
+        return bool(writes) and writes[0].by_operator
+
+    await outage.story.wait("it is undone", undone, within=timedelta(seconds=15))
+    (foreign,) = [one for one in outage.observer.facts.writes[known:] if one.reads == "true"]
+    assert others.PERSON in foreign.managers
+    await people.eventually("the person is named", lambda: named(kube, others.PERSON), seconds=20)
+    await outage.story.wait("every Pod reads local again", reads_local, within=outage.deadlines.rolled_out)
+
+
 async def not_fought(kube: Kube, outage: Outage) -> None:
     """A GitOps controller writes the flag back without end: undone once, then it is named and left for ten minutes."""
     facts = outage.observer.facts
@@ -100,7 +115,7 @@ async def not_fought(kube: Kube, outage: Outage) -> None:
         await outage.story.wait(
             "the revert to be undone", lambda facts: undone(facts) > 0, within=timedelta(seconds=15)
         )
-        await people.eventually("the writer is named", lambda: named(kube), seconds=20)
+        await people.eventually("the writer is named", lambda: named(kube, others.GITOPS), seconds=20)
         await people.eventually("and somebody paged", lambda: people.pages(kube, reason="ForeignWriter"), seconds=20)
         begun = outage.observer.facts.clients[-1].at
         await outage.story.wait("six more syncs", lambda f: f.clients[-1].at > begun + NO_FIGHT, within=2 * NO_FIGHT)
@@ -124,7 +139,12 @@ async def asks(kube: Kube, reason: str) -> bool:
     return (await people.condition(kube, "ActionRequired")).get("reason") == reason
 
 
-async def named(kube: Kube) -> bool:
+def reads_local(facts: Facts) -> bool:
+    """Whether every Pod reads local."""
+    return all_read(facts.pods[-1], "false", 3)
+
+
+async def named(kube: Kube, writer: str) -> bool:
     """Whether the one who writes the flag back is named to people."""
     asked = await people.condition(kube, "ActionRequired")
-    return asked.get("reason") == "ForeignWriter" and others.GITOPS in asked["message"]
+    return asked.get("reason") == "ForeignWriter" and writer in asked["message"]

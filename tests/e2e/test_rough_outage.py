@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import kill, people
+from tests.e2e import kill, others, people
 from tests.e2e.gate import Attempt, gate
 from tests.e2e.story import audit, cluster
 from tests.e2e.story.facts import OPERATOR, READ_PRIMARY, Facts
@@ -24,8 +24,6 @@ from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import client_errors
 from tests.e2e.story.steps import OUTAGE, StepName
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-NO_IMAGE = "localhost/certstorage-no-such-image:dev"
 TAKE_OVER = 45.0
 """Seconds for another operator to lead after a SIGKILL, and to look."""
 
@@ -99,15 +97,14 @@ async def test_the_story_ends_well_whatever_happens_on_the_way(outage: Outage, t
     await people.eventually("the status is told anew", lambda: remembers(kube, incident), seconds=TAKE_OVER)
 
     # somebody applies the unchanged manifest, which asks for reads from S3
-    manifest = before["metadata"]["annotations"][LAST_APPLIED]
-    await kube.kubectl("apply", "--filename=-", stdin=manifest)
+    await kube.kubectl("apply", "--filename=-", stdin=others.manifest_of(before))
     await story.wait("the apply to be undone", undone, within=timedelta(seconds=10))
     await people.eventually("the writer is named", lambda: named(kube, "kubectl"), seconds=10)
     await people.eventually("somebody is paged", lambda: paged(kube, incident), seconds=20)
     await outage.held()
 
     # S3 is back; the first Job cannot start, the second is deleted, the operator dies during the third
-    await set_image(kube, NO_IMAGE)
+    await set_image(kube, others.NO_IMAGE)
     await outage.mend()
     async with gate(kube, address, tmp_path / "on", Killer(kube).on), outage.comparing():
         await story.until(StepName.RECOVERY_PROVEN, within=outage.deadlines.proven)
