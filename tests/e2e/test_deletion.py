@@ -19,7 +19,7 @@ from tests.e2e.story.steps import OUTAGE, StepName
 from tests.e2e.story.sweeping import SWEEP, Swept
 from tests.e2e.story.world import World
 
-QUICK = {"holdSeconds": 5}
+QUICK = {"holdSeconds": 10}
 """Shorter than the demo's: how long S3 must answer is not what these stories are about."""
 
 

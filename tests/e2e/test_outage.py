@@ -16,7 +16,7 @@ from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import client_errors
 from tests.e2e.story.steps import OUTAGE, StepName
 
-RECOVERY = {"holdSeconds": 5, "fallbackCheckSeconds": 10}
+RECOVERY = {"holdSeconds": 10, "fallbackCheckSeconds": 10}
 """Shorter than the demo's, so that three times all of it fits a test."""
 JOB_SECONDS = 12
 """What the recovery Job takes here, Pod start included."""
