@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from certstorage.api.alerts import Severity
+from certstorage.api.env import FlagState
 from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.incidents import OVER, Evidence, IncidentPhase, IncidentSeen
 from certstorage.api.observed import Observation
@@ -15,6 +16,7 @@ from certstorage.api.scenarios import Scenario, ScenarioState, Step
 from certstorage.api.signals import Verdict
 from certstorage.api.status import Status
 from certstorage.runbook.contacts import AWS_STATUS_PAGE, aws_case, log_query
+from certstorage.runbook.held import read_flag
 from certstorage.runbook.recovery import FAILING, outage_fires
 from certstorage.runbook.sweep_record import page
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
@@ -208,9 +210,14 @@ def going_on_unseen(seen: Observation, before: Status, finding: Finding) -> tupl
     )
 
 
+def stays_local(context: Context) -> bool:
+    """Whether the policy's end leaves reads local that it holds so: on the way back they are on S3 already."""
+    return context.reads_held and read_flag(context) is FlagState.FALSE
+
+
 def left_behind(context: Context) -> tuple[Case, ...]:
     """The open incidents of a policy that is deleted: nobody goes on with them, and each says so."""
-    held = context.hold.incident if context.hold is not None and context.reads_held else ""
+    held = context.hold.incident if context.hold is not None and stays_local(context) else ""
     told = []
     for one in context.seen.incidents:
         if one.status is None or one.status.phase in OVER:

@@ -20,7 +20,7 @@ from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import ReadsFrom, Status, SweepStatus
 from certstorage.runbook import attempt, gates
-from certstorage.runbook.aftermath import going_on_unseen, left_behind, record_of
+from certstorage.runbook.aftermath import going_on_unseen, left_behind, record_of, stays_local
 from certstorage.runbook.alerts import alerts
 from certstorage.runbook.asked import approvals, returns
 from certstorage.runbook.degradation import degradation
@@ -150,7 +150,7 @@ def _without_target(policy: Policy, seen: Observation, before: Status, now: date
 def _deleting(context: Context) -> Decision:
     """The policy goes: replicas, log level and timeouts are given back, reads stay as they are, a person is told."""
     patch = let_go(context)
-    held = context.reads_held and patch is not None
+    held = stays_local(context)
     text = "the policy was deleted while reads were held local: they stay local until a person brings them back"
     asks = (Ask(Reason.POLICY_DELETED, text, gates.set_env_command(context, "true")),) if held else ()
     idle = "the policy is being deleted; " + ("nothing is held" if patch is None else "what it holds is given back")

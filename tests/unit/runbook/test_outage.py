@@ -556,6 +556,24 @@ def test_deleting_the_policy_keeps_reads_local_and_lets_go() -> None:
     assert not world.finalizer
 
 
+def test_deleting_the_policy_on_the_way_back_leaves_reads_on_s3_and_asks_nobody() -> None:
+    world = returned()
+    incident = world.incident(Scenario.OUTAGE).name
+    world.deleting = True
+    decision = world.step(1)
+    assert not any(alert.labels.get("reason") == Reason.POLICY_DELETED for alert in decision.alerts)
+    world.settle()
+    assert world.hold is None
+    assert world.read_is(FlagState.TRUE)
+    assert not world.finalizer
+    status = world.incidents[incident].status
+    assert status is not None
+    assert (status.phase, status.summary) == (
+        IncidentPhase.RESOLVED,
+        "the policy was deleted: what was held is given back",
+    )
+
+
 def test_deleting_an_idle_policy_writes_nothing() -> None:
     world = World(deleting=True)
     world.settle()
