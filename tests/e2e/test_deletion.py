@@ -19,9 +19,6 @@ from tests.e2e.story.steps import OUTAGE, StepName
 from tests.e2e.story.sweeping import SWEEP, Swept
 from tests.e2e.story.world import World
 
-QUICK = {"holdSeconds": 10}
-"""Shorter than the demo's: how long S3 must answer is not what these stories are about."""
-
 
 @pytest.fixture
 async def kube(world: World) -> Kube:
@@ -87,10 +84,10 @@ async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_pers
 
 @pytest.mark.timeout(600)
 async def test_in_an_attempt_its_job_ends_with_it_and_reads_stay_local(kube: Kube, outage: Outage) -> None:
-    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": QUICK}})
     await outage.calm()
     await outage.cut("reset")
     await outage.protected()
+    await outage.held()
     await outage.mend()
     await people.eventually("the recovery Job runs", lambda: jobs_of(kube, "Recovery"), seconds=120)
     incident = await held_for(kube)
@@ -111,7 +108,7 @@ async def test_in_an_attempt_its_job_ends_with_it_and_reads_stay_local(kube: Kub
 
 @pytest.mark.timeout(600)
 async def test_in_a_return_reads_stay_where_the_proof_brought_them(kube: Kube, outage: Outage) -> None:
-    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": {**QUICK, "fallbackCheckSeconds": 120}}})
+    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": {"fallbackCheckSeconds": 120}}})
     await outage.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
     await outage.cut("reset")

@@ -16,7 +16,6 @@ from tests.e2e.story.plot import client_errors
 from tests.e2e.story.steps import OUTAGE, StepName, all_read
 from tests.e2e.story.world import World
 
-QUICK = {"holdSeconds": 10, "fallbackCheckSeconds": 10}
 PROGRESS_SECONDS = 20
 """After so long without progress a rollout is stuck; the demo's own is two minutes."""
 NO_FIGHT = timedelta(seconds=12)
@@ -25,8 +24,7 @@ NO_FIGHT = timedelta(seconds=12)
 
 @pytest.fixture
 async def kube(world: World) -> Kube:
-    """The cluster with a short recovery, and little patience with a rollout."""
-    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": QUICK}})
+    """The cluster with little patience for a rollout."""
     await world.kube.patch(cluster.DEPLOYMENT_PATH, {"spec": {"progressDeadlineSeconds": PROGRESS_SECONDS}})
     return world.kube
 

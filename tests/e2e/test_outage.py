@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.e2e import people
-from tests.e2e.story import cluster
+from tests.e2e.story import cluster, stand
 from tests.e2e.story.audit import HOLD
 from tests.e2e.story.facts import OPERATOR_MANAGER
 from tests.e2e.story.kube import Kube
@@ -16,8 +16,6 @@ from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import client_errors
 from tests.e2e.story.steps import OUTAGE, StepName
 
-RECOVERY = {"holdSeconds": 10, "fallbackCheckSeconds": 10}
-"""Shorter than the demo's, so that three times all of it fits a test."""
 JOB_SECONDS = 12
 """What the recovery Job takes here, Pod start included."""
 
@@ -25,7 +23,8 @@ JOB_SECONDS = 12
 @pytest.fixture
 def held() -> timedelta:
     """Three times hold, Job and check."""
-    return 3 * timedelta(seconds=RECOVERY["holdSeconds"] + JOB_SECONDS + RECOVERY["fallbackCheckSeconds"])
+    recovery = stand.SCALED.spec()["recovery"]
+    return 3 * timedelta(seconds=recovery["holdSeconds"] + JOB_SECONDS + recovery["fallbackCheckSeconds"])
 
 
 @pytest.mark.runbook(
@@ -43,7 +42,7 @@ def held() -> timedelta:
 async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(outage: Outage) -> None:
     """The mitigation resolves the alert for three times hold, Job and check: reads stay local all the while."""
     kube = outage.world.kube
-    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": RECOVERY, "sweep": {"afterOutageSeconds": 60}}})
+    await kube.patch(cluster.POLICY_PATH, {"spec": {"sweep": {"afterOutageSeconds": 60}}})
     await outage.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
     await outage.cut("reset")

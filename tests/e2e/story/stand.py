@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -43,6 +44,10 @@ class Timing:
     operator: str
     policy: str
     evaluation: timedelta
+
+    def spec(self) -> Any:
+        """The policy's spec, as its file says."""
+        return yaml.safe_load((ROOT / self.policy).read_text())["spec"]
 
 
 SCALED = Timing("deploy/demo", "deploy/demo/operator", "deploy/demo/generated/policy.yaml", timedelta(seconds=2))
@@ -102,15 +107,14 @@ def up(say: Say, timing: Timing = SCALED) -> Place:
     told("waiting for the operator; its policy")
     kubectl.ready(cluster.OPERATOR_NAMESPACE, built)
     kubectl("apply", "--filename", timing.policy)
-    kubectl("patch", "--filename", timing.policy, "--type=json", f"--patch={_exactly(timing.policy)}")
+    kubectl("patch", "--filename", timing.policy, "--type=json", f"--patch={_exactly(timing)}")
     told("everything is up")
     return Place(kubectl.command, way.kubeconfig, way.audit_log, _reached_at(kubectl.node_address()))
 
 
-def _exactly(policy: str) -> str:
+def _exactly(timing: Timing) -> str:
     """The JSON patch that makes a policy's spec what its file says: an interrupted story may have left more in it."""
-    spec = yaml.safe_load((ROOT / policy).read_text())["spec"]
-    return json.dumps([{"op": "replace", "path": "/spec", "value": spec}])
+    return json.dumps([{"op": "replace", "path": "/spec", "value": timing.spec()}])
 
 
 def down() -> None:
