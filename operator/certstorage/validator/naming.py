@@ -29,7 +29,7 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
         _expand(context, care, found)
     hits = [traits_of(look) for look in islice(found.mismatches(), most_kept)]
     tally = _tally(context, found)
-    found.batches = tally.populations(batches_of(hits), lambda folder: sum(1 for _ in context.tree.folder(folder)))
+    found.batches = tally.populations(batches_of(hits))
     found.pattern = classify(hits, found.batches)
     suspects = [look for look in found.mismatches() if _suspect(look)]
     if suspects:

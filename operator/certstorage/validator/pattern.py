@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -124,13 +124,12 @@ class Tally:
 
     def folders_with(self, sizes: Set[int]) -> Iterator[str]:
         """The folders that hold a file of one of these sizes in bytes, as their keys have them."""
-        ends = chain(self._begins[1:], (len(self._sizes),))
-        for folder, begin, end in zip(self._folders, self._begins, ends, strict=False):
+        for folder, begin, end in self._ranges():
             if not sizes.isdisjoint(self._sizes[begin:end]):
-                yield folder.rstrip("/")
+                yield folder
 
-    def populations(self, wanted: set[tuple[Axis, str]], folder_size: Callable[[str], int]) -> Populations:
-        """The batches that are wanted; `folder_size` counts the files of a folder."""
+    def populations(self, wanted: set[tuple[Axis, str]]) -> Populations:
+        """The batches that are wanted."""
         by_day: Counter[str] = Counter()
         by_hour: Counter[str] = Counter()
         for number, count in self._hours.items():
@@ -138,12 +137,18 @@ class Tally:
             by_day[day] += count
             by_hour[hour] += count
         by_size = Counter({_at_most(bits): count for bits, count in self._bits.items()})
-        counts: dict[Axis, Counter[str]] = {Axis.DAY: by_day, Axis.HOUR: by_hour, Axis.SIZE: by_size}
-        of_batch = {
-            (axis, value): folder_size(value) if axis is Axis.PREFIX else counts[axis][value] for axis, value in wanted
-        }
-        batches = {axis: len(found) for axis, found in counts.items()}
-        return Populations(self.total, Counter(of_batch), Counter({**batches, Axis.PREFIX: len(self._folders)}))
+        folders = {value for axis, value in wanted if axis is Axis.PREFIX}
+        by_folder = Counter({folder: end - begin for folder, begin, end in self._ranges() if folder in folders})
+        counts = {Axis.DAY: by_day, Axis.HOUR: by_hour, Axis.SIZE: by_size, Axis.PREFIX: by_folder}
+        of_batch = Counter({(axis, value): counts[axis][value] for axis, value in wanted})
+        batches = {**{axis: len(found) for axis, found in counts.items()}, Axis.PREFIX: len(self._folders)}
+        return Populations(self.total, of_batch, Counter(batches))
+
+    def _ranges(self) -> Iterator[tuple[str, int, int]]:
+        """Every folder, as its keys have it, with the range of its files."""
+        ends = chain(self._begins[1:], (len(self._sizes),))
+        for folder, begin, end in zip(self._folders, self._begins, ends, strict=False):
+            yield folder.rstrip("/"), begin, end
 
 
 def batches_of(hits: Iterable[Traits], most: int = 100) -> set[tuple[Axis, str]]:
