@@ -17,9 +17,6 @@ from certstorage.validator.sampling import WHOLE, Shard
 CLOCK_MARGIN = timedelta(minutes=15)
 """How far the clocks of nodes, file server and bucket may be apart (S3 refuses more): "since" begins this early."""
 
-_PAGES_AHEAD = 64
-"""Pages of a thousand objects that are listed while the tree is walked: 30 MiB at most."""
-
 
 class Row(NamedTuple):
     """One key: size and time of the last change (ns) of its file, facts of its object; None on the side it lacks."""
@@ -64,7 +61,7 @@ def census(
     Only the keys of the shard are counted and yielded; `tally` counts every file. Memory: 29 bytes a file.
     """
     tree, store = context.tree, context.store
-    pages = context.ahead(store.list(tree.keys.prefix), _PAGES_AHEAD)
+    pages = store.list(tree.keys.prefix)
     index = LocalIndex()
     for key, facts in tree.walk(trouble):
         if shard.has(key):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from certstorage.validator.census import Counts
 from certstorage.validator.facts import Look, Outcome
 from certstorage.validator.finding import Finding
 from certstorage.validator.localtree import WalkTrouble
-from certstorage.validator.mender import Act, Done
 from certstorage.validator.pattern import Pattern, Populations, Tally
-from certstorage.validator.probe import Probe
 from certstorage.validator.verdict import Stratum
+
+if TYPE_CHECKING:
+    from certstorage.validator.mender import Act, Done
+    from certstorage.validator.probe import Probe
 
 MOST_KEPT = 10_000
 """Looks of one kind that are kept with all they say; the others are counted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -15,6 +16,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from certstorage.validator.facts import RemoteFacts
+from certstorage.validator.pool import ahead
 from certstorage.validator.s3errors import NotThereError, translated
 from certstorage.validator.settings import Settings
 from certstorage.validator.store import BIG, Body, Fault, Listed, StoreError
@@ -30,9 +32,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _PAGE = 1000
 _PIECE = 4 << 20
+_PAGES_AHEAD = 64
+"""Pages that are listed while nobody reads them, such as while the tree is walked: 30 MiB at most."""
 _PRESIGNED_FOR = timedelta(minutes=45)
 """Counted from our own clock, which may be a quarter of an hour behind the server's before S3 refuses it."""
 _LIST_RETRIES = 8
+_NETWORK_THREADS = "1"
+"""Of obstore's runtime: one carries more than Python asks for, and more of them hand each answer around."""
 _LONGEST_REQUEST = timedelta(minutes=15)
 
 
@@ -44,12 +50,14 @@ class S3:
     """
 
     def __init__(self, settings: Settings, throttle: Throttle) -> None:
+        os.environ.setdefault("TOKIO_WORKER_THREADS", _NETWORK_THREADS)
         self._settings = settings
         self._throttle = throttle
         self._once = _client(settings, retries=0)
         self._patient = _client(settings, retries=_LIST_RETRIES)
         self._pressed = threading.local()
         self._odd_keys = False
+        self._begun: dict[str, Iterator[Sequence[Listed]]] = {}
 
     @cached_property
     def _plain(self) -> Plain:
@@ -65,8 +73,16 @@ class S3:
 
         return Boto(self._settings)
 
+    def begin(self, prefix: str) -> None:
+        """Have the next listing of this prefix on its way before it is asked for."""
+        self._begun[prefix] = self.list(prefix)
+
     def list(self, prefix: str) -> Iterator[Sequence[Listed]]:
-        """As Store.list. A page that fails after all retries raises: a listing is never silently shorter.
+        """As Store.list; pages come ahead of who reads them, from now on."""
+        return self._begun.pop(prefix, None) or ahead(self._pages(prefix), self._throttle, _PAGES_AHEAD)
+
+    def _pages(self, prefix: str) -> Iterator[Sequence[Listed]]:
+        """A page that fails after all retries raises: a listing is never silently shorter.
 
         A key that obstore cannot take raises UNADDRESSABLE for the whole listing, once: from then on boto3 lists.
         """

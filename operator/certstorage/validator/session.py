@@ -12,43 +12,28 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from certstorage.validator.context import Context
 from certstorage.validator.found import Found
-from certstorage.validator.gather import Gathering, collected, deliver
 from certstorage.validator.keys import KeyMap
 from certstorage.validator.localfile import LocalError
 from certstorage.validator.localtree import LocalTree
 from certstorage.validator.marks import Marks, RunId
-from certstorage.validator.merge import Merged
+from certstorage.validator.opening import Opened
 from certstorage.validator.outcome import Teller
 from certstorage.validator.progress import progress
 from certstorage.validator.receipt import default_path
 from certstorage.validator.report import Header, Json, build
-from certstorage.validator.s3 import S3
 from certstorage.validator.sampling import WHOLE, Shard
-from certstorage.validator.settings import Settings, UsageError, settings
+from certstorage.validator.settings import UsageError
 from certstorage.validator.store import Fault, StoreError
-from certstorage.validator.throttle import Bucket, Cancelled, Throttle
+from certstorage.validator.throttle import Cancelled
 from certstorage.validator.verdict import Status, Verdict, unknown
 
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The two copies, as far as the command line names them."""
-
-    bucket: str | None
-    prefix: str | None
-    root: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How much is asked of the endpoint: requests at once, requests and MiB a second (0: no limit)."""
-
-    workers: int = 64
-    requests: float = 0.0
-    mebibytes: float = 0.0
+if TYPE_CHECKING:
+    from certstorage.validator.gather import Gathering
+    from certstorage.validator.merge import Merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +51,13 @@ Work = Callable[[Context, Found, Marks], Verdict]
 class Session:
     """Everything around the work of one command."""
 
-    def __init__(self, command: str, where: Where, load: Load, told: Told, shard: Shard = WHOLE) -> None:
-        """Read the settings and make the clients.
-
-        Raises:
-            UsageError: bucket or local tree are not named.
-        """
-        self.settings: Settings = settings(os.environ, bucket=where.bucket, prefix=where.prefix, root=where.root)
-        self.stop = threading.Event()
-        self.throttle = Throttle(
-            load.workers, requests=Bucket(load.requests), data=Bucket(load.mebibytes * (1 << 20)), stop=self.stop
-        )
-        self.store = S3(self.settings, self.throttle)
+    def __init__(self, command: str, opened: Opened, told: Told, shard: Shard = WHOLE) -> None:
+        self.settings = opened.settings
+        self.throttle = opened.throttle
+        self.stop = opened.throttle.stop
+        self.store = opened.store
         self.found = Found()
-        self._workers = load.workers
+        self._workers = opened.workers
         self._told = told
         self.header = Header(
             command,
@@ -131,6 +109,8 @@ class Session:
         self, gathering: Gathering, context: Context, header: Header, verdict: Verdict, sampling: Json
     ) -> Merged | None:
         """Leave this shard's report, and merge all if no other is missing."""
+        from certstorage.validator.gather import collected, deliver  # noqa: PLC0415 - slow to load, for shards only
+
         document = build(header, self.settings, verdict, self.found, sampling=sampling, finished=datetime.now(UTC))
         deliver(self.store, self._parts, header.shard, document)
         reports = collected(self.store, self._parts, header.shard)

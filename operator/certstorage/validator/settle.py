@@ -21,6 +21,8 @@ from certstorage.validator.throttle import Cancelled
 _BLOCK = 20_000
 """Keys that are carried to their end before the next are begun: differences wait in memory for their second look."""
 
+_MOST_AT_ONCE = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Care:
@@ -97,7 +99,7 @@ class _Block:
         """Look, wait, look again, until every key has its end."""
         context, care = self._context, self._care
         try:
-            for found in context.spread(self._look, keys):
+            for found in context.spread(self._look, keys, self._batch(len(keys))):
                 context.progress.step(1, int(found.outcome.mismatch))
                 if not self._ended(found):
                     self._cases[found.key] = _Case(found, found, found.outcome.unknown)
@@ -118,6 +120,10 @@ class _Block:
             raise
         for case in self._cases.values():
             self._result.note(case.end())
+
+    def _batch(self, keys: int) -> int:
+        """How many keys a thread takes at once: the more, the less it costs; at the end all threads have some."""
+        return min(_MOST_AT_ONCE, max(1, keys // (4 * self._context.workers)))
 
     def _look(self, key: str) -> Look:
         return look(key, self._context.tree, self._context.store)

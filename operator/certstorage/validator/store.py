@@ -82,7 +82,7 @@ class Store(Protocol):
     """A bucket. Every verb raises StoreError; "not there" is an answer, not an error."""
 
     def list(self, prefix: str) -> Iterator[Sequence[Listed]]:
-        """Every object under a prefix ("" or ending in "/"), a page at a time, in no particular order."""
+        """Every object under a prefix ("" or ending in "/"), in pages and no particular order; it begins now."""
 
     def head(self, key: str) -> RemoteFacts | None:
         """The facts of an object."""

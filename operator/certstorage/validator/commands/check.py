@@ -1,0 +1,16 @@
+"""`check`: are both copies the same?"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from certstorage.validator.opening import opened
+
+
+def run(options: Namespace) -> int:
+    """Run it; returns the exit code. The listing is on its way while the rest of the program is loaded."""
+    begun = opened(options)
+    begun.store.begin(begun.settings.prefix)
+    from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - see above
+
+    return check(options, begun)

@@ -1,0 +1,63 @@
+"""`recover` and `reconcile`: after an outage, mend what it left behind, and prove the rest."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+
+from certstorage.validator.commands import common
+from certstorage.validator.guards import Limits
+from certstorage.validator.reading import Reading
+from certstorage.validator.recover import Plan, recover, sampled_part
+from certstorage.validator.sampling import Shard
+from certstorage.validator.settle import Care
+from certstorage.validator.verdict import Rule
+
+
+def run(options: Namespace) -> int:
+    """Run either; returns the exit code."""
+    return _recover(options) if options.command == "recover" else _reconcile(options)
+
+
+def _recover(options: Namespace) -> int:
+    session = common.session(options)
+    window = common.window(options, session.header.started)
+    shard: Shard = options.shard
+    reading = Reading(Rule(options.max_mismatch, at_risk_clean=True), Care(options.settle))
+    plan = Plan(
+        since=options.since,
+        window=window,
+        least=options.min_sample,
+        reading=replace(reading, grows=shard.count == 1),
+        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine).of_part(shard.count),
+        shard=shard,
+        probes=options.probes,
+        probe_interval_seconds=options.probe_interval,
+        own_prefix=session.settings.own_prefix,
+        quarantine=session.quarantine,
+    )
+    gathering = common.gathering(options, reading, lambda context, _: sampled_part(context, options.since))
+    return session.run(
+        lambda context, found, marks: recover(context, plan, found, marks),
+        common.sampling(window, options.min_sample, options.since),
+        gathering,
+    )
+
+
+def _reconcile(options: Namespace) -> int:
+    """As recover, without a sample of the rest."""
+    session = common.session(options)
+    plan = Plan(
+        since=options.since,
+        window=None,
+        least=0,
+        reading=Reading(Rule(at_risk_clean=True), Care(options.settle)),
+        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine),
+        probes=1,
+        probe_interval_seconds=0,
+        own_prefix=session.settings.own_prefix,
+        quarantine=session.quarantine,
+    )
+    return session.run(
+        lambda context, found, marks: recover(context, plan, found, marks), {"since": common.told(options.since)}
+    )

@@ -1,0 +1,41 @@
+"""What a run needs first: the settings, and the bucket under its throttle. It is loaded before everything else."""
+
+from __future__ import annotations
+
+import os
+import threading
+from argparse import Namespace
+from dataclasses import dataclass
+
+from certstorage.validator.s3 import S3
+from certstorage.validator.settings import Settings, settings
+from certstorage.validator.throttle import Bucket, Throttle
+
+_WORKERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Where the copies are, the way to the bucket, and how many requests at once it may be asked."""
+
+    settings: Settings
+    throttle: Throttle
+    store: S3
+    workers: int
+
+
+def opened(options: Namespace) -> Opened:
+    """Read the settings and make the clients; nothing is asked of the bucket yet.
+
+    Raises:
+        UsageError: bucket or local tree are not named.
+    """
+    chosen = settings(os.environ, bucket=options.bucket, prefix=options.prefix, root=options.root)
+    workers: int = getattr(options, "workers", _WORKERS)
+    throttle = Throttle(
+        workers,
+        requests=Bucket(getattr(options, "max_requests", 0.0)),
+        data=Bucket(getattr(options, "max_mib", 0.0) * (1 << 20)),
+        stop=threading.Event(),
+    )
+    return Opened(chosen, throttle, S3(chosen, throttle), workers)
