@@ -16,7 +16,7 @@ from certstorage.api.incidents import Entry, IncidentWanted
 from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import Mode, Policy
 from certstorage.api.reasons import Reason
-from certstorage.api.requests import RequestAnswer, RequestWanted
+from certstorage.api.requests import RequestAnswer, RequestPhase, RequestWanted
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import ReadsFrom, Status, SweepStatus
 from certstorage.runbook import attempt, gates
@@ -174,8 +174,10 @@ def _decision(
     told, entries = _told(context, cases, patch)
     sweep_status, filed = _filed(context, wants)
     report = Report.of(context, wants, hold=hold, template=_template(context, patch), sweep=sweep_status)
+    answers = _answers(context, wants)
     looks = [one.look_again_at for one in wants if one.look_again_at is not None]
-    if release:
+    # nothing wakes a policy after its own writes, and a scenario may wait for the end of a request
+    if release or any(one.status.phase is RequestPhase.DONE for one in answers):
         looks.append(context.now + timedelta(seconds=1))
     return Decision(
         status=report.status(),
@@ -185,7 +187,7 @@ def _decision(
         stop_jobs=tuple(stop for one in wants for stop in one.stop_jobs),
         jobs=tuple(job for one in wants for job in one.jobs),
         requests=filed,
-        answers=_answers(context, wants),
+        answers=answers,
         incidents=told,
         finalizer=keep or (context.target.owns_fields and context.seen.has_finalizer),
         events=report.events(entries),

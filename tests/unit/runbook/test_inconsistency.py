@@ -197,8 +197,9 @@ def test_a_repair_that_a_person_asks_for_is_followed_by_a_validation() -> None:
     job = world.wanted[world.job().name]
     assert (job.kind, job.source, job.repair) == (JobKind.REPAIR, BAD["report"], RepairMode.ALL)
     world.finish()
-    world.step(30)
+    answered = world.step(30)
     assert (world.answer_of("mend").phase, world.answer_of("mend").verdict) == (RequestPhase.DONE, "Pass")
+    assert answered.look_again_at - world.now <= timedelta(seconds=1), "nobody is kept waiting for the validation"
     world.step(30)
     assert world.job().kind == JobKind.VALIDATION
     world.finish()
