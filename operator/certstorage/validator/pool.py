@@ -135,13 +135,15 @@ class _Crew(Generic[_In, _Out]):
             while not self._leaves():
                 with self._taking:
                     items = list(islice(self._source, self._batch))
-                if items:
-                    self._hire()
-                if not items or not self.outlet.offer([self._work(item) for item in items]):
+                if not items or not self.outlet.offer([self._done(item) for item in items]):
                     self._exhausted = True
         except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
             self.outlet.offer(error)
         self.outlet.offer(None)
+
+    def _done(self, item: _In) -> _Out:
+        self._hire()
+        return self._work(item)
 
     def _leaves(self) -> bool:
         with self._counting:

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from certstorage.validator.pace import Pace
 from certstorage.validator.store import Fault, StoreError
 
 _T = TypeVar("_T")
-_FEWEST = 4
-_BEGIN = 16
-_CALM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,9 @@ class Bucket:
 
 
 class Throttle:
-    """Repeats what is worth repeating and keeps the number of requests under way near what the endpoint bears.
+    """Repeats what is worth repeating, and finds out how many requests at once are best.
 
-    `limit` is halved (at most once a second) when the endpoint pushes back and grows by one for each `limit` requests
-    that went well: what TCP does, for requests. A Retry-After holds back every request, not only the one that was told.
+    A Retry-After holds back every request, not only the one that was told.
     """
 
     def __init__(
@@ -75,15 +72,13 @@ class Throttle:
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = most
+        self._pace = Pace(most)
         self._patience = patience
         self._clock = clock
         self._requests = requests or Bucket(0)
         self._data = data or Bucket(0)
         self.stop = stop or threading.Event()
         self._lock = threading.Lock()
-        self._limit = float(min(most, _BEGIN))
-        self._halved_at = float("-inf")
         self._not_before = float("-inf")
         self._silent_since: float | None = None
         self._failures = 0
@@ -92,7 +87,7 @@ class Throttle:
     @property
     def limit(self) -> int:
         """Requests that may be under way now."""
-        return int(self._limit)
+        return self._pace.limit
 
     def run(self, attempt: Callable[[], _T]) -> _T:
         """Do it, again if need be.
@@ -120,8 +115,8 @@ class Throttle:
                 self._pause(random.uniform(0, longest))  # noqa: S311 - jitter
             else:
                 self._silent_since = None
-                if self._limit < self._most:
-                    self._limit += 1 / self._limit
+                now = self._clock()
+                self._pace.went_well(now - began, now)
                 return result
 
     def moved(self, size: int) -> None:
@@ -138,9 +133,7 @@ class Throttle:
             now = self._clock()
             if error.retry_after is not None:
                 self._not_before = max(self._not_before, now + error.retry_after)
-            if now - self._halved_at >= _CALM_SECONDS:
-                self._halved_at = now
-                self._limit = max(float(min(_FEWEST, self._most)), self._limit / 2)
+            self._pace.pushed_back(now)
             if self._silent_since is None:
                 self._silent_since, self._failures = began, 0
             self._failures += 1
