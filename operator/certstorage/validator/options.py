@@ -53,9 +53,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         self._action_max_length = 16
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        text = action.help or ""
-        told = action.default not in (None, False, True, argparse.SUPPRESS, "") and "(" not in text
-        return f"{text} (%(default)s)" if told else text
+        text, default = action.help or "", action.default
+        silent = "(" in text or isinstance(default, bool) or default in (None, argparse.SUPPRESS, "", [])
+        return text if silent else f"{text} (%(default)s)"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -141,7 +141,7 @@ def _recover(command: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="RFC 3339: last proof, or begin of the outage; all if not given",
     )
-    _probes(command)
+    _probes(command, "canaries to send first")
     _shards(_sample(command))
     _outcome(command, None)
     _quarantine(_care(command, extra_share=0.25))
@@ -165,7 +165,10 @@ def _reconcile(command: argparse.ArgumentParser) -> None:
 
 def _repair(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--from-report", required=True, metavar="REPORT", help="report of a check: a path, or s3://<bucket>/<key>"
+        "--from-report",
+        required=True,
+        metavar="REPORT",
+        help="report of a check: a path, or s3://<bucket>/<key> (required)",
     )
     command.add_argument("--apply", action="store_true", help="do it; without this, only say what would be done")
     command.add_argument("--only", choices=("missing", "different", "all"), default="all", help="which mismatches")
@@ -182,7 +185,7 @@ def _repair(command: argparse.ArgumentParser) -> None:
 
 
 def _probe(command: argparse.ArgumentParser) -> None:
-    _probes(command)
+    _probes(command, "canaries to send")
     command.add_argument(
         "--no-findings",
         action="store_false",
@@ -239,9 +242,8 @@ def _shards(group: _Group) -> None:
 
 def _outcome(command: argparse.ArgumentParser, report: str | None) -> None:
     group = command.add_argument_group("outcome")
-    group.add_argument(
-        "--output", default=report, metavar="WHERE", help='report: a path, "-", or "bucket": under the own prefix'
-    )
+    where = 'report: a path, "-", or "bucket": in CERT_S3_OWN_PREFIX'
+    group.add_argument("--output", default=report, metavar="WHERE", help=where if report else f"{where} (none)")
     group.add_argument(
         "--termination-message", type=Path, metavar="FILE", help="receipt of 4 KiB at most, for the operator"
     )
@@ -292,8 +294,8 @@ def _copies(command: argparse.ArgumentParser) -> None:
         group.add_argument("--root", type=Path, metavar="DIR", help="CERT_LOCAL_PATH")
 
 
-def _probes(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--probes", type=values.count, default=1, metavar="N", help="canaries to send first")
+def _probes(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--probes", type=values.count, default=1, metavar="N", help=what)
     command.add_argument(
         "--probe-interval", type=values.seconds, default=10.0, metavar="S", help="seconds between two canaries"
     )
