@@ -16,8 +16,8 @@ _QUIET_SECONDS = 10.0
 class PlainProgress:
     """A line when a phase begins, and one every ten seconds while it lasts."""
 
-    def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream or sys.stderr
         self._clock = clock
         self._name = ""
         self._total: int | None = None

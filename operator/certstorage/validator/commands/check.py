@@ -10,7 +10,8 @@ from certstorage.validator.opening import opened
 def run(options: Namespace) -> int:
     """Run it; returns the exit code. The listing is on its way while the rest of the program is loaded."""
     begun = opened(options)
-    begun.store.begin(begun.settings.prefix)
+    if begun.settings.root.is_dir():
+        begun.store.begin(begun.settings.prefix)
     from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - see above
 
     return check(options, begun)
