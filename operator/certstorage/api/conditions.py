@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,9 +72,12 @@ def set_condition(
     now: datetime,
 ) -> Condition:
     """The condition as of now; its transition time moves only when its status does."""
-    before = old.get(kind)
-    since = before.last_transition if before is not None and before.status is status else now
-    return Condition(kind, status, reason, message[:MESSAGE_LIMIT], since, generation)
+    before, message = old.get(kind), message[:MESSAGE_LIMIT]
+    if before is None or before.status is not status:
+        return Condition(kind, status, reason, message, now, generation)
+    if (before.reason, before.message, before.observed_generation) == (reason, message, generation):
+        return before
+    return replace(before, reason=reason, message=message, observed_generation=generation)
 
 
 def read_conditions(items: Iterable[Fields]) -> dict[ConditionType, Condition]:

@@ -149,4 +149,7 @@ class Status:
 
     def scenario(self, name: Scenario) -> ScenarioState | None:
         """The memory of one scenario."""
-        return next((one for one in self.scenarios if one.name is name), None)
+        for one in self.scenarios:
+            if one.name is name:
+                return one
+        return None

@@ -20,6 +20,7 @@ from certstorage.runbook.held import read_flag
 from certstorage.runbook.recovery import FAILING, outage_fires
 from certstorage.runbook.sweep_record import page
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
+from certstorage.runbook.will import Keep
 
 REMEMBERED = timedelta(hours=24)
 """How long the end of an outage is remembered: for a sweep to be asked for, and for alerts that linger."""
@@ -41,8 +42,8 @@ _STEPS: Mapping[Step, tuple[str, IncidentPhase]] = {
 
 def record_of(context: Context, wants: Wants) -> Wants:
     """The outage's record and its memory, which go with its wants."""
-    hold = wants.hold
-    if isinstance(hold, Hold) and hold.reads is not ReadsPhase.NONE:
+    hold = context.hold if isinstance(wants.will.hold, Keep) else wants.will.hold
+    if hold is not None and hold.reads is not ReadsPhase.NONE:
         others = any(one.name != hold.incident for one in context.seen.incidents)
         gone = _orphans(context, hold.incident) if others else ()
         return Wants(cases=(_going_on(context, hold, wants), *gone), asks=_swept(context, hold))

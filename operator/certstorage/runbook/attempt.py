@@ -17,7 +17,8 @@ from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.status import Operation, ReadsFrom, Status
 from certstorage.runbook import caps, gates, recovery
 from certstorage.runbook.held import LOOK_AGAIN, operation, recovered_since, unproven, validation_of, waiting
-from certstorage.runbook.wants import Ask, Context, Finding, Permit, Wants
+from certstorage.runbook.wants import Ask, Context, Finding, Wants
+from certstorage.runbook.will import Permit, Will
 
 UNCOUNTED = frozenset({Reason.S3_STILL_DOWN, Reason.RECEIPT_STALE, Reason.JOB_GONE})
 """Ends of an attempt that do not count towards recovery.maxAttempts: nothing was tried that a person could mend."""
@@ -157,10 +158,9 @@ def _return(context: Context, hold: Hold, job: JobSeen) -> Wants:
     text = f"{receipt.message or 'the validator passed'}; reads go back to S3 and the new Pods are watched"
     return Wants(
         finding=Finding(Reason.RETURNING, text),
-        hold=back,
         desired=ReadsFrom.S3,
         look_again_at=context.now + LOOK_AGAIN,
-        permit=Permit(receipt.verdict, receipt.nonce, job.uid),
+        will=Will(hold=back, permits=frozenset((Permit(receipt.verdict, receipt.nonce, job.uid),))),
         operation=operation(context, back, Step.RETURNING, job=job),
         validation=validation_of(job),
     )

@@ -19,7 +19,8 @@ from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import SignalName, Verdict
 from certstorage.runbook import caps, causes, preflight
 from certstorage.runbook.threads import Thread
-from certstorage.runbook.wants import KEEP, Context, Finding, Keep
+from certstorage.runbook.wants import Context, Finding
+from certstorage.runbook.will import BOTTOM, KEEP, Keep, Will
 
 DEBUG = "DEBUG"
 CONNECT_SECONDS = 10
@@ -41,6 +42,17 @@ class Loan:
     back: Mapping[str, str | None] | None = None
     finding: Finding | None = None
     foreign: bool = False
+
+    @property
+    def will(self) -> Will:
+        """What is asked of the Deployment."""
+        if self.share is KEEP and not self.env and not self.back:
+            return BOTTOM
+        return Will(
+            degradation=self.share,
+            claims=frozenset((self.env or {}).items()),
+            backs=frozenset((self.back or {}).items()),
+        )
 
 
 NO_LOAN = Loan()

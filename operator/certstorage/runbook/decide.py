@@ -231,7 +231,8 @@ def _answers(context: Context, wants: list[Wants]) -> tuple[RequestAnswer, ...]:
 
 def _look(context: Context, looks: list[datetime]) -> datetime:
     """The earliest time that anybody wants, and never a time that has passed."""
-    return max(min(looks), context.now + timedelta(milliseconds=1))
+    first = min(looks)
+    return first if first > context.now else context.now + timedelta(milliseconds=1)
 
 
 def _template(context: Context, patch: TargetPatch | None) -> ReadsFrom:

@@ -96,9 +96,7 @@ def _with_loan(wants: Wants, loan: Loan) -> Wants:
     events = wants.events
     if loan.foreign and loan.finding is not None:
         events = (*events, EventWanted(EventType.WARNING, loan.finding.reason.value, loan.finding.message))
-    return replace(
-        wants, degradation=loan.share, env=dict(loan.env or {}), give_back=dict(loan.back or {}), events=events
-    )
+    return replace(wants, will=loan.will, events=events)
 
 
 def _goes_on(context: Context, found: Thread, share: DegradationHold | None, signal: Signal) -> Wants:

@@ -14,6 +14,7 @@ from certstorage.api.signals import SignalName
 from certstorage.api.status import Operation, ReadsFrom, Validation
 from certstorage.runbook import recovery
 from certstorage.runbook.wants import Ask, Context, Finding, Wants
+from certstorage.runbook.will import BOTTOM, Will
 
 LOOK_AGAIN = timedelta(seconds=15)
 """While something is held the policy is looked at this often, whatever wakes it sooner."""
@@ -90,7 +91,7 @@ def waiting(
         look = min(look, max(finding.until, context.now + timedelta(seconds=1)))
     return Wants(
         finding=finding,
-        hold=hold,
+        will=BOTTOM if hold is context.hold else Will(hold=hold),
         desired=desired,
         look_again_at=look,
         operation=operation(context, hold, step, recovered=recovered, job=job),

@@ -52,9 +52,8 @@ def records(context: Context, cases: Iterable[Case], *, wrote: bool) -> tuple[In
     found: list[tuple[str, IncidentStatus]] = []
     for case in cases:
         known = seen.pop(case.name, None)
-        entry = _entry(context, case, wrote=wrote)
-        if known is None or not _says_it_all(context, case, entry, known):
-            status = _record(context, case, entry, known)
+        if known is None or not _says_it_all(context, case, known):
+            status = _record(context, case, _entry(context, case, wrote=wrote), known)
             if known is None or status != known.status:
                 found.append((case.name, status))
     for one in seen.values():
@@ -65,16 +64,17 @@ def records(context: Context, cases: Iterable[Case], *, wrote: bool) -> tuple[In
     return tuple(IncidentWanted(name, status) for name, status in found)
 
 
-def _says_it_all(context: Context, case: Case, entry: Entry, seen: IncidentSeen) -> bool:
+def _says_it_all(context: Context, case: Case, seen: IncidentSeen) -> bool:
     """Whether the record has all that this pass knows, as far as can be told without making it anew: most passes."""
     old = seen.status
     if old is None or old.phase is not case.phase or not old.timeline or _to_review(context, seen):
         return False
     last = old.timeline[-1]
-    if (last.event, last.step) != (entry.event, entry.step) or old.plan_hash != case.plan_hash:
-        return False
     return (
-        (case.severity is old.severity or old.severity is Severity.CRITICAL)
+        last.event == case.finding.reason
+        and last.step == step_words(case.row)
+        and old.plan_hash == case.plan_hash
+        and (case.severity is old.severity or old.severity is Severity.CRITICAL)
         and case.report in ("", old.report)
         and case.ticket_text in ("", old.ticket_text)
         and set(case.findings) <= set(old.findings)

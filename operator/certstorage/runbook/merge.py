@@ -1,113 +1,36 @@
 """The one place where wants become a write: all of a pass's changes to the Deployment in one PATCH.
 
-Wants are joined first: `join` is commutative, associative and idempotent, and the safe value wins, so no order of
-scenarios and no repetition changes what is written. Then `write` compares with what is there. Release is never by
-omission. The read flag goes back only with a permit; dual-write has no off; what was there before is captured once, in
-the write that first changes it.
+What scenarios want is joined first (`runbook/will.py`), then `write` compares it with what is there. Release is never
+by omission. The read flag goes back only with a permit; dual-write has no off; what was there before is captured once,
+in the write that first changes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import IntEnum
+from dataclasses import replace
 from functools import reduce
-from typing import TypeVar
 
 from certstorage.api.decision import TargetPatch
 from certstorage.api.env import UNWRITABLE, EnvVar, FlagState
-from certstorage.api.hold import DegradationHold, Hold, ReadsPhase, SweepHold
+from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.receipt import ReceiptVerdict
-from certstorage.runbook.wants import KEEP, Context, Keep, Permit, Wants
+from certstorage.runbook.wants import Context, Wants
+from certstorage.runbook.will import BOTTOM, Keep, Permit, Replicas, Will, join
 
 ON, OFF = "true", "false"
 ABSENT = EnvVar(FlagState.ABSENT)
 
-S = TypeVar("S", Hold, DegradationHold, SweepHold)
-
-
-class Replicas(IntEnum):
-    """What is wanted of the replicas; the larger, safer value wins."""
-
-    ANY = 0
-    DOWN = 1
-    BACK = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What all scenarios together want of the Deployment; a join-semilattice with `Will()` at its bottom.
-
-    Sets join by union, flags by or, `replicas` by the larger, `restore_by` by the earlier time; of two values for one
-    share of the hold a share beats None (let go) beats KEEP, and of two shares the one that reads larger.
-    """
-
-    local: bool = False
-    permits: frozenset[Permit] = frozenset()
-    claims: frozenset[tuple[str, str]] = frozenset()
-    backs: frozenset[tuple[str, str | None]] = frozenset()
-    replicas: Replicas = Replicas.ANY
-    restore_by: datetime | None = None
-    hold: Hold | Keep | None = KEEP
-    degradation: DegradationHold | Keep | None = KEEP
-    sweep: SweepHold | Keep | None = KEEP
-
-
-BOTTOM = Will()
-
-
-def will_of(wants: Wants) -> Will:
-    """The part of a scenario's wants that is about the Deployment."""
-    return Will(
-        local=wants.assert_reads_local,
-        permits=frozenset() if wants.permit is None else frozenset((wants.permit,)),
-        claims=frozenset(wants.env.items()),
-        backs=frozenset(wants.give_back.items()),
-        replicas=Replicas.BACK if wants.replicas_back else Replicas.DOWN if wants.replicas_down else Replicas.ANY,
-        restore_by=wants.restore_by,
-        hold=wants.hold,
-        degradation=wants.degradation,
-        sweep=wants.sweep,
-    )
-
-
-def join(one: Will, other: Will) -> Will:
-    """Both together; the safe value wins wherever they differ."""
-    return Will(
-        local=one.local or other.local,
-        permits=one.permits | other.permits,
-        claims=one.claims | other.claims,
-        backs=one.backs | other.backs,
-        replicas=max(one.replicas, other.replicas),
-        restore_by=_earlier(one.restore_by, other.restore_by),
-        hold=_share(one.hold, other.hold),
-        degradation=_share(one.degradation, other.degradation),
-        sweep=_share(one.sweep, other.sweep),
-    )
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return one if other is None else other if one is None else min(one, other)
-
-
-def _share(one: S | Keep | None, other: S | Keep | None) -> S | Keep | None:
-    if one is other or other is KEEP:
-        return one
-    if one is KEEP or one is None:
-        return other
-    return one if other is None or repr(one) >= repr(other) else other
-
 
 def merge(context: Context, wants: Iterable[Wants]) -> TargetPatch | None:
     """The write that brings the Deployment to what all scenarios want; None when it is there already."""
-    return write(context, reduce(join, (will_of(one) for one in wants if one.about_target), BOTTOM))
+    return write(context, reduce(join, (one.will for one in wants if one.will is not BOTTOM), BOTTOM))
 
 
 def write(context: Context, will: Will) -> TargetPatch | None:
     """The difference between what is wanted and what is there, as one write."""
     old, target = context.hold, context.target
-    if will == BOTTOM or (will.hold is old and replace(will, hold=KEEP) == BOTTOM):
+    if will is BOTTOM:
         return None  # most passes
     before = {} if old is None else dict(old.before)
     env: dict[str, str | None] = {}

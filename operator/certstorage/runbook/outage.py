@@ -27,6 +27,7 @@ from certstorage.runbook.aftermath import same_incident
 from certstorage.runbook.held import LOOK_AGAIN, operation, read_flag, recovered_since, unproven, waiting
 from certstorage.runbook.threads import incident_name
 from certstorage.runbook.wants import Ask, Context, Finding, Wants
+from certstorage.runbook.will import Will
 
 IDLE_LOOK_AGAIN = timedelta(minutes=10)
 """While nothing is held; the poller wakes the policy as soon as a signal changes."""
@@ -98,10 +99,9 @@ def _begin(context: Context, idle: Wants) -> Wants:
     text = f"S3 outage: {why}; {policy.spec.env.read_primary}=false is written, dual-write stays on"
     return Wants(
         finding=Finding(Reason.OUTAGE_GOING_LOCAL, text),
-        hold=hold,
+        will=Will(local=True, hold=hold),
         desired=ReadsFrom.LOCAL,
         look_again_at=now + LOOK_AGAIN,
-        assert_reads_local=True,
         operation=operation(context, hold, Step.GOING_LOCAL),
     )
 
@@ -170,7 +170,7 @@ def _reverted(context: Context, hold: Hold) -> Wants:
     wants = waiting(context, held, Step.GOING_LOCAL, Finding(Reason.FOREIGN_WRITER, text),
                      asks=(_named(context, held),))  # fmt: skip
     event = EventWanted(EventType.WARNING, Reason.FOREIGN_WRITER.value, text)
-    return replace(wants, assert_reads_local=True, events=(event,))
+    return replace(wants, will=Will(local=True, hold=held), events=(event,))
 
 
 def _wait_for_s3(context: Context, hold: Hold) -> Wants:

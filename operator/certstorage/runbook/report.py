@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,12 @@ GOOD_NEWS = WELL | {
     Reason.SCENARIO_OVER,
 }
 """Reasons whose Event is of type Normal."""
+
+_VERIFIED: Mapping[str, tuple[ConditionStatus, Reason]] = {
+    "Pass": (ConditionStatus.TRUE, Reason.DATA_VERIFIED),
+    "Fail": (ConditionStatus.FALSE, Reason.VALIDATION_FAILED),
+}
+"""Whether the data is verified, by the verdict of the last validation."""
 
 UNKNOWN_PAGES_AFTER = timedelta(minutes=10)
 """How long signals may be unknown before a person is asked to look."""
@@ -196,10 +202,7 @@ class Report:
         found = self.validation or self.before.last_validation
         if found is None:
             return ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, "no validator run has finished yet"
-        status, reason = {
-            "Pass": (ConditionStatus.TRUE, Reason.DATA_VERIFIED),
-            "Fail": (ConditionStatus.FALSE, Reason.VALIDATION_FAILED),
-        }.get(found.verdict, (ConditionStatus.UNKNOWN, Reason.VALIDATION_INCONCLUSIVE))
+        status, reason = _VERIFIED.get(found.verdict, (ConditionStatus.UNKNOWN, Reason.VALIDATION_INCONCLUSIVE))
         return status, reason, f"mismatch {found.mismatch} of {found.sampled} objects compared"
 
     def _condition(self, kind: ConditionType, fact: bool | ConditionStatus, reason: Reason, message: str) -> Condition:

@@ -20,6 +20,7 @@ from certstorage.api.status import ReadsFrom
 from certstorage.runbook import gates, recovery
 from certstorage.runbook.held import LOOK_AGAIN, operation, read_flag, waiting
 from certstorage.runbook.wants import Ask, Context, Finding, Wants
+from certstorage.runbook.will import Will
 
 MIN_READS = 50
 """Reads that the new Pods must have served before their fallback rate says anything."""
@@ -99,10 +100,9 @@ def _local_again(context: Context, hold: Hold, failure: Finding) -> Wants:
     text = f"return {hold.attempt} failed: {failure.message}; reads are local again"
     return Wants(
         finding=Finding(Reason.OUTAGE_GOING_LOCAL, text),
-        hold=local,
+        will=Will(local=True, hold=local),
         desired=ReadsFrom.LOCAL,
         look_again_at=context.now + LOOK_AGAIN,
-        assert_reads_local=True,
         operation=operation(context, local, Step.GOING_LOCAL),
         events=(EventWanted(EventType.WARNING, failure.reason.value, text),),
     )
@@ -119,4 +119,9 @@ def _yield(context: Context, hold: Hold) -> Wants:
 
 
 def _done(context: Context, finding: Finding) -> Wants:
-    return Wants(finding=finding, hold=None, desired=ReadsFrom.S3, look_again_at=context.now + timedelta(seconds=1))
+    return Wants(
+        finding=finding,
+        will=Will(hold=None),
+        desired=ReadsFrom.S3,
+        look_again_at=context.now + timedelta(seconds=1),
+    )

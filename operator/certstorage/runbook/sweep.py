@@ -28,6 +28,7 @@ from certstorage.runbook.errands import Errand, Progress, follow
 from certstorage.runbook.recovery import outage_fires
 from certstorage.runbook.sweep_record import case_of, page, ticket
 from certstorage.runbook.wants import NOTHING, Context, Finding, Wants
+from certstorage.runbook.will import KEEP, Replicas, Will
 
 LOOK_AGAIN = timedelta(seconds=15)
 JOB_MARGIN = timedelta(minutes=2)
@@ -109,7 +110,7 @@ def _compare(context: Context, hold: Hold, share: SweepHold) -> Wants:
         if keeps:
             held = replace(share, failure=errand.finding.reason.value)
             wants = _held_for_people(context, hold, held, errand)
-            return replace(wants, sweep=held, validation=errand.validation)
+            return replace(wants, will=Will(sweep=held), validation=errand.validation)
         return _ended(context, hold, share, errand.finding, errand)
     return _goes_on(context, hold, share, Step.SWEEPING, errand.finding, errand=errand)
 
@@ -173,8 +174,7 @@ def _passed(context: Context, hold: Hold, share: SweepHold, errand: Errand) -> W
     return Wants(
         finding=finding,
         look_again_at=context.now + timedelta(seconds=1),
-        sweep=None,
-        replicas_back=True,
+        will=Will(sweep=None, replicas=Replicas.BACK),
         validation=errand.validation,
         sweep_status=replace(status, last_passed_at=context.now, backfilled_objects=0),
         state=ScenarioState(Scenario.SWEEP, Step.RESTORING, share.since, context.now),
@@ -231,13 +231,11 @@ def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, err
         errand=errand,
         text=ticket(context, share, failure, errand),
     )
-    wants = Wants(
+    return Wants(
         finding=finding,
         look_again_at=context.now + timedelta(seconds=1),
-        sweep=None,
-        replicas_back=True,
+        will=Will(local=not observe, hold=KEEP if keeps_own else local, sweep=None, replicas=Replicas.BACK),
         desired=None if observe else ReadsFrom.LOCAL,
-        assert_reads_local=not observe,
         validation=None if errand is None else errand.validation,
         stop_jobs=stop,
         answers=()
@@ -247,7 +245,6 @@ def _ended(context: Context, hold: Hold, share: SweepHold, failure: Finding, err
         asks=(page(context, share.incident, Reason.SWEEP_NOT_PASSED, text, share.since),),
         events=(EventWanted(EventType.WARNING, finding.reason.value, text),),
     )
-    return wants if keeps_own else replace(wants, hold=local)
 
 
 def _held_for_people(context: Context, hold: Hold, share: SweepHold, errand: Errand | None = None) -> Wants:

@@ -26,6 +26,7 @@ from certstorage.runbook.sweep import LOOK_AGAIN as SOON
 from certstorage.runbook.sweep import under_way
 from certstorage.runbook.threads import incident_name
 from certstorage.runbook.wants import NOTHING, Ask, Case, Context, Finding, Wants
+from certstorage.runbook.will import Replicas, Will
 
 RESTORED_WITHIN = timedelta(minutes=10)
 """Replicas that were given back must be available within this time, or people are paged."""
@@ -216,9 +217,7 @@ def _begin(context: Context, request: RequestSeen, facts: dict[str, Any]) -> Wan
     return Wants(
         finding=finding,
         look_again_at=now + SOON,
-        sweep=share,
-        replicas_down=True,
-        restore_by=restore_by,
+        will=Will(sweep=share, replicas=Replicas.DOWN, restore_by=restore_by),
         operation=_first_operation(share, now, restore_by),
         answers=answer,
         cases=(

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from certstorage.api.alerts import Severity
 from certstorage.api.decision import EventWanted, JobWanted, StopJob
-from certstorage.api.hold import DegradationHold, Hold, ReadsPhase, SweepHold
+from certstorage.api.hold import Hold, ReadsPhase
 from certstorage.api.incidents import OVER, Evidence, IncidentFinding, IncidentPhase, IncidentSeen, MismatchSeen
 from certstorage.api.observed import Observation, Problem, Target
 from certstorage.api.policy import Policy
 from certstorage.api.reasons import Reason
-from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import RequestAnswer, RequestWanted
 from certstorage.api.scenarios import Scenario, ScenarioState
 from certstorage.api.status import Operation, ReadsFrom, Status, SweepStatus, Validation
+from certstorage.runbook.will import BOTTOM, Will
 
-
-class Keep(Enum):
-    """Nothing is said about a share of the hold: it stays as it is."""
-
-    KEEP = "Keep"
-
-
-KEEP = Keep.KEEP
+SECOND = timedelta(seconds=1)
+"""Times are stored to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ class Context:
             return None
         if self.reads_held is not (operation.type is Scenario.OUTAGE):
             return None
-        return operation if operation.started_at.replace(microsecond=0) == hold.since.replace(microsecond=0) else None
+        return operation if abs(hold.since - operation.started_at) < SECOND else None
 
     @property
     def reads_held(self) -> bool:
@@ -101,15 +93,6 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
-    """The one key to the way back: a receipt that was judged against the open attempt (invariant 2)."""
-
-    verdict: ReceiptVerdict
-    nonce: str
-    job_uid: str
-
-
-@dataclass(frozen=True, slots=True)
 class Case:
     """What an incident's record is to say of this pass; `runbook/incident.py` makes its status of it.
 
@@ -138,27 +121,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """What one scenario wants. Wants of several scenarios are joined by `merge`; the safe value wins.
-
-    `hold` is the outage's share of the hold after this pass, without its epoch and captured values, which are merge's;
-    None lets go of it, KEEP says nothing about it; `degradation` and `sweep` likewise. `assert_reads_local` asks to
-    write the read flag if it is not off; it goes back only with a `permit`. `env` are values to be in force,
-    `give_back` variables that get their former value. `replicas_down` and `replicas_back` are the sweep's.
+    """What one scenario wants: of the Deployment (`will`, joined by `merge` with the others'), of Jobs, requests and
+    records, and what it remembers and tells. `look_again_at` is UTC.
     """
 
     finding: Finding | None = None
     look_again_at: datetime | None = None
-    hold: Hold | Keep | None = KEEP
-    degradation: DegradationHold | Keep | None = KEEP
-    sweep: SweepHold | Keep | None = KEEP
+    will: Will = BOTTOM
     desired: ReadsFrom | None = None
-    assert_reads_local: bool = False
-    permit: Permit | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    give_back: Mapping[str, str | None] = field(default_factory=dict)
-    replicas_down: bool = False
-    replicas_back: bool = False
-    restore_by: datetime | None = None
     operation: Operation | None = None
     plan: tuple[str, ...] = ()
     state: ScenarioState | None = None
@@ -171,22 +141,6 @@ class Wants:
     cases: tuple[Case, ...] = ()
     asks: tuple[Ask, ...] = ()
     events: tuple[EventWanted, ...] = ()
-
-    @property
-    def about_target(self) -> bool:
-        """Whether anything is asked of the Deployment: most wants only tell, or remember."""
-        return bool(
-            self.assert_reads_local
-            or self.permit
-            or self.env
-            or self.give_back
-            or self.replicas_down
-            or self.replicas_back
-            or self.restore_by
-            or self.hold is not KEEP
-            or self.degradation is not KEEP
-            or self.sweep is not KEEP
-        )
 
 
 NOTHING = Wants()

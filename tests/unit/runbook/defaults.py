@@ -69,6 +69,7 @@ SOURCES: Mapping[str, str] = {
     "sweep.LOOK_AGAIN": "one scrape interval",
     "sweep.JOB_MARGIN": "the Job ends before its deadline gives replicas back",
     "sweep_request.RESTORED_WITHIN": "a Deployment's own progress deadline",
+    "wants.SECOND": "times of the API are RFC 3339, whole seconds",
     "triggers.QUARTERLY_TTL_SECONDS": "two weeks to find a maintenance window",
 }
 

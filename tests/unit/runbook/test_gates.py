@@ -13,8 +13,8 @@ from certstorage.api.observed import Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Expected, RequestStatus, RequestType
-from certstorage.runbook.merge import Will, write
-from certstorage.runbook.wants import Permit
+from certstorage.runbook.merge import write
+from certstorage.runbook.will import Permit, Will
 from tests.unit.runbook.stories import asked
 from tests.unit.runbook.test_merge import a_context, held
 from tests.unit.runbook.test_requests import waiting

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.hold import DegradationHold, Hold, ReadsPhase, SweepHold
 from certstorage.api.receipt import ReceiptVerdict
-from certstorage.api.status import ReadsFrom, Status
-from certstorage.runbook.merge import BOTTOM, Replicas, Will, join, let_go, merge, will_of, write
-from certstorage.runbook.wants import KEEP, Context, Permit, Wants
+from certstorage.api.status import Status
+from certstorage.runbook.merge import let_go, merge, write
+from certstorage.runbook.wants import NOTHING, Context, Wants
+from certstorage.runbook.will import BOTTOM, KEEP, Permit, Replicas, Will, join
 from tests.unit.runbook.world import DUAL, READ, START, World, make_policy
 
 LEVEL = "LOG_LEVEL"
@@ -156,8 +157,15 @@ def test_local_beats_s3_giving_back_beats_claiming_and_taking() -> None:
     patch = merge(
         context,
         [
-            Wants(permit=permit, env={LEVEL: "DEBUG"}, replicas_down=True, restore_by=START),
-            Wants(hold=hold, assert_reads_local=True, give_back={LEVEL: "INFO"}, replicas_back=True),
+            Wants(
+                will=Will(
+                    permits=frozenset((permit,)),
+                    claims=frozenset({(LEVEL, "DEBUG")}),
+                    replicas=Replicas.DOWN,
+                    restore_by=START,
+                )
+            ),
+            Wants(will=Will(local=True, hold=hold, backs=frozenset({(LEVEL, "INFO")}), replicas=Replicas.BACK)),
         ],
     )
     assert patch is not None
@@ -172,7 +180,7 @@ def test_letting_go_of_one_share_leaves_the_others_as_they_are(gone: str) -> Non
     hold = held(
         before={READ: "true"}, degradation=degradation, sweep=sweep, replicas=3, restore_by=START, epoch=4, attempt=2
     )
-    patch = merge(a_context(hold, replicas=0), [Wants(**{gone: None})])  # type: ignore[arg-type]
+    patch = merge(a_context(hold, replicas=0), [Wants(will=Will(**{gone: None}))])  # type: ignore[arg-type]
     assert patch is not None
     left = patch.hold
     assert left is not None
@@ -187,7 +195,8 @@ def test_letting_go_of_one_share_leaves_the_others_as_they_are(gone: str) -> Non
 
 def test_nothing_that_may_not_be_written_is_written() -> None:
     env = {LEVEL: EnvVar(FlagState.VALUE_FROM), "CERT_S3_READ_TIMEOUT": EnvVar(FlagState.DUPLICATED)}
-    assert merge(a_context(env=env), [Wants(env={LEVEL: "DEBUG", "CERT_S3_READ_TIMEOUT": "30"})]) is None
+    claims = frozenset({(LEVEL, "DEBUG"), ("CERT_S3_READ_TIMEOUT", "30")})
+    assert merge(a_context(env=env), [Wants(will=Will(claims=claims))]) is None
 
 
 def test_a_variable_that_was_renamed_in_the_policy_is_given_back_under_its_old_name() -> None:
@@ -198,7 +207,8 @@ def test_a_variable_that_was_renamed_in_the_policy_is_given_back_under_its_old_n
         "OLD_NEW": EnvVar.literal("true"),
         READ: EnvVar.literal("true"),
     }
-    patch = merge(a_context(hold, env=env), [Wants(permit=Permit(ReceiptVerdict.PASSED, "token", "uid"))])
+    permits = frozenset({Permit(ReceiptVerdict.PASSED, "token", "uid")})
+    patch = merge(a_context(hold, env=env), [Wants(will=Will(permits=permits))])
     assert patch is not None
     assert dict(patch.env) == {"OLD_READ": "true", "OLD_NEW": None}
 
@@ -214,24 +224,17 @@ def test_the_end_of_a_policy_gives_back_what_is_ours_and_leaves_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    "asks",
+    "will",
     [
-        {"assert_reads_local": True},
-        {"permit": Permit(ReceiptVerdict.PASSED, "token", "uid")},
-        {"env": {"LOG_LEVEL": "DEBUG"}},
-        {"give_back": {"LOG_LEVEL": None}},
-        {"replicas_down": True},
-        {"replicas_back": True},
-        {"restore_by": START},
-        {"hold": None},
-        {"degradation": None},
-        {"sweep": None},
-        {},
-        {"desired": ReadsFrom.LOCAL, "look_again_at": START, "plan": ("a",)},
+        Will(hold=held(sweep=SweepHold("r", "u", "sw", START, "n"))),
+        Will(sweep=SweepHold("r", "u", "sw", START, "n")),
+        Will(claims=frozenset({(LEVEL, "INFO")})),
+        Will(backs=frozenset({(LEVEL, "INFO")})),
+        Will(replicas=Replicas.BACK),
+        BOTTOM,
     ],
-    ids=lambda asks: "-".join(asks) or "nothing",
+    ids=["outage", "sweep", "claim", "back", "replicas", "nothing"],
 )
-def test_wants_are_about_the_deployment_when_they_will_anything_of_it(asks: dict[str, Any]) -> None:
-    """What only tells or remembers is left out before the join."""
-    wants = Wants(**asks)
-    assert wants.about_target is (will_of(wants) != BOTTOM)
+def test_what_is_there_already_is_not_written(will: Will) -> None:
+    context = a_context(held(sweep=SweepHold("r", "u", "sw", START, "n")), env={LEVEL: EnvVar.literal("INFO")})
+    assert merge(context, [NOTHING, Wants(will=will), NOTHING]) is None
