@@ -11,7 +11,7 @@ from certstorage.api.incidents import IncidentPhase, IncidentStatus
 from certstorage.api.receipt import Fact, ReceiptVerdict
 from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import Signal, SignalName, SignalSet, Verdict
-from tests.unit.runbook.world import World, healthy
+from tests.unit.runbook.world import World, healthy, hidden_outage, outage
 
 ALL_GOOD = {
     "ListBucket": "ok",
@@ -21,6 +21,9 @@ ALL_GOOD = {
     "ConditionalPut": "ok",
     "DeleteObject": "ok",
 }
+HOLD = 600
+"""recovery.holdSeconds of these worlds: the default."""
+
 GOOD_FACTS = (
     Fact("clock", "ok", "+0 s"),
     Fact("location", "ok", "us-east-1"),
@@ -91,3 +94,31 @@ def pass_time(world: World, seconds: float, every: float = 30) -> None:
     """Passes as long as this, one every so many seconds."""
     for _ in range(int(seconds // every)):
         world.step(every)
+
+
+def fallen() -> World:
+    """A world whose reads are held local and confirmed, S3 still down."""
+    world = World(signals=outage())
+    world.step()
+    world.signals = hidden_outage()
+    world.settle()
+    return world
+
+
+def recovered() -> World:
+    """S3 answers again and the recovery Job of attempt 1 runs."""
+    world = fallen()
+    world.signals = healthy()
+    world.step(60)
+    world.step(HOLD)
+    world.settle()
+    return world
+
+
+def returned() -> World:
+    """The receipt passed and the new Pods are being checked."""
+    world = recovered()
+    world.finish()
+    world.step(30)
+    world.settle()
+    return world

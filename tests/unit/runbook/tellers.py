@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.unit.runbook.stories import HOLD
 from tests.unit.runbook.world import World, healthy, hidden_outage, outage
 
 HERE = Path(__file__).parent / "told"
-HOLD = 600
 DAY = timedelta(days=1)
 Story = Callable[[], World]
 STORIES: dict[str, Story] = {}

@@ -13,9 +13,8 @@ from certstorage.api.observed import Observation, Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.signals import SignalSet, Verdict
 from certstorage.runbook.decide import decide
+from tests.unit.runbook.stories import HOLD
 from tests.unit.runbook.world import READ, World, healthy, hidden_outage, make_policy, outage
-
-HOLD = 600
 
 
 def holding() -> World:

@@ -18,13 +18,11 @@ from certstorage.api.requests import RequestPhase, RequestType
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.status import ReadsFrom, Status
 from certstorage.runbook.decide import decide
-from tests.unit.runbook.stories import asked, firing, kinds, message, pass_time, phase, probed, ready, told
+from tests.unit.runbook.stories import HOLD, asked, firing, kinds, message, pass_time, phase, probed, ready, told
 from tests.unit.runbook.test_degradation import clear, degraded
 from tests.unit.runbook.test_milder import in_work
 from tests.unit.runbook.test_sweep import asked_for, scaled_down, sweeping
 from tests.unit.runbook.world import READ, World, healthy, hidden_outage, make_policy, outage
-
-HOLD = 600
 
 
 def validating() -> World:

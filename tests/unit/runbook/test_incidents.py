@@ -14,10 +14,8 @@ from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import Status
 from certstorage.runbook.rows import ROWS
-from tests.unit.runbook.stories import alerts, pass_time, phase, rows, told
+from tests.unit.runbook.stories import HOLD, alerts, pass_time, phase, rows, told
 from tests.unit.runbook.world import READ, START, World, healthy, hidden_outage, make_policy, outage
-
-HOLD = 600
 
 
 def write(world: World, **notes: object) -> None:

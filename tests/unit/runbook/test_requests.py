@@ -8,10 +8,8 @@ from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Answer, Approves, RequestPhase, RequestType
 from certstorage.api.scenarios import Scenario
-from tests.unit.runbook.stories import asked, kinds, pass_time, told
+from tests.unit.runbook.stories import HOLD, asked, kinds, pass_time, told
 from tests.unit.runbook.world import World, healthy, hidden_outage, make_policy, outage
-
-HOLD = 600
 
 
 def waiting(**spec: object) -> World:

@@ -14,10 +14,8 @@ from certstorage.api.env import FlagState
 from certstorage.api.observed import Busy, BusyWith, Fleet
 from certstorage.api.reasons import Reason
 from certstorage.api.signals import Verdict
-from tests.unit.runbook.stories import message, ready
+from tests.unit.runbook.stories import HOLD, message, ready
 from tests.unit.runbook.world import START, World, healthy, outage
-
-HOLD = 600
 
 
 def busy(minutes: int, count: int = 10) -> Fleet:

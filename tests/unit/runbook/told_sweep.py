@@ -23,7 +23,8 @@ from certstorage.api.signals import SignalSet, Verdict
 from certstorage.runbook.decide import decide
 from tests.unit.runbook.tellers import DAY, HOLD, onward, story
 from tests.unit.runbook.test_inconsistency import BAD
-from tests.unit.runbook.test_sweep import AUTOMATIC, approve, asked_for, scaled_down, sweeping
+from tests.unit.runbook.test_sweep import approve, asked_for, scaled_down, sweeping
+from tests.unit.runbook.test_sweep_requests import AUTOMATIC
 from tests.unit.runbook.world import World, healthy, make_policy, outage
 
 
