@@ -134,7 +134,7 @@ def _local(context: Context, hold: Hold) -> Wants:
         return _reverted(context, hold)
     named = (_named(context, hold),) if hold.reverts else ()
     wants = attempt.attempt(context, hold) if hold.nonce else _wait_for_s3(context, hold)
-    return replace(wants, asks=(*named, *wants.asks)) if named else wants
+    return replace(wants, asks=(*wants.asks, *named)) if named else wants
 
 
 def _times(count: int) -> str:

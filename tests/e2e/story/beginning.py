@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from tests.e2e.story import audit, cluster, stand
 from tests.e2e.story.facts import OUTAGES, READ_PRIMARY, Facts
+from tests.e2e.story.kube import KubeError
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.steps import all_read
 from tests.e2e.story.story import Story
@@ -18,6 +20,7 @@ APPLICATION = "deploy/demo/production"
 ALWAYS_FIRING = frozenset({"CertStorageWatchdog"})
 QUIET = ("ReadsFromS3", "Returned", "ReturnUnverified")
 """Reasons of an operator that has nothing to do."""
+POLL_SECONDS = 0.5
 ROLLED_OUT_SECONDS = 180.0
 CALM = timedelta(minutes=6)
 """For whatever an earlier outage has set going to end."""
@@ -49,12 +52,34 @@ async def cleared(world: World) -> None:
         kube.call("DELETE", cluster.JOBS_PATH, query={"labelSelector": audit.KIND, "propagationPolicy": "Background"}),
         *(_rolled_out(world, name) for name in (cluster.DEPLOYMENT, "loadgen")),
     )
+    await _quiet(world)
     await kube.kubectl("apply", f"--filename={stand.ROOT / stand.SCALED.policy}")
 
 
 async def _rolled_out(world: World, deployment: str) -> None:
     where = (f"--namespace={cluster.NAMESPACE}", f"deployment/{deployment}")
     await world.kube.kubectl("rollout", "status", *where, seconds=ROLLED_OUT_SECONDS)
+
+
+async def _quiet(world: World) -> None:
+    """Wait until no alert is left: a new policy would take it for something new, and look into it."""
+    left: list[str] = []
+    try:
+        async with asyncio.timeout(CALM.total_seconds()):
+            while True:
+                left = [one["labels"]["alertname"] for one in await world.prometheus.alerts() if _is_ours(one)]
+                if not left:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise KubeError(0, f"{', '.join(left)}: not over within {CALM.total_seconds():g} s") from None
+
+
+def _is_ours(alert: Mapping[str, Any]) -> bool:
+    """Whether an alert is about the application."""
+    labels = alert["labels"]
+    about = (labels.get("namespace"), labels.get("deployment"))
+    return about == (cluster.NAMESPACE, cluster.DEPLOYMENT) and labels["alertname"] not in ALWAYS_FIRING
 
 
 Enough = Callable[[View, Facts, int], bool]
