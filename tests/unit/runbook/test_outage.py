@@ -118,6 +118,21 @@ def test_a_foreign_writer_is_undone_at_once_named_and_paged() -> None:
     assert len(identities) == 1
 
 
+def test_what_a_person_should_do_now_is_asked_before_who_wrote_the_flag_back() -> None:
+    world = fallen()
+    world.env[READ] = EnvVar.literal("true", "kubectl-set")
+    world.step(1)
+    world.settle()
+    assert asked(world) == Reason.FOREIGN_WRITER
+    world.policy = make_policy(mode="ProtectOnly", generation=2)
+    world.signals = healthy()
+    world.step(60)
+    decision = world.step(HOLD)
+    assert asked(world) == Reason.MODE_PROTECT_ONLY
+    reasons = {alert.labels.get("reason") for alert in decision.alerts}
+    assert {Reason.FOREIGN_WRITER, Reason.MODE_PROTECT_ONLY} <= reasons, "both are told"
+
+
 def test_a_second_revert_costs_at_most_one_rollout_in_ten_minutes() -> None:
     world = fallen()
     flips = []
