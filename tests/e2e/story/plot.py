@@ -109,12 +109,17 @@ def turned(facts: Facts, flag: str) -> Iterable[Write]:
 
 
 def whole_cut(switches: Iterable[Switch], at: datetime) -> bool:
-    """Whether a fault of every operation was in force; one by operation names it: `put:failing=12`."""
+    """Whether a fault of every operation was in force."""
     fault = ""
     for switch in switches:
         if switch.at <= at:
             fault = switch.fault
-    return bool(fault) and ":" not in fault
+    return bool(fault) and is_whole(fault)
+
+
+def is_whole(fault: str) -> bool:
+    """Whether a fault is of every operation; one of some names them: `put:failing=12`."""
+    return ":" not in fault
 
 
 def _by_attempt(facts: Facts) -> dict[tuple[str, str, str], list[str]]:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.e2e.story.facts import DUAL_WRITE, LOG_LEVEL, OUTAGES, READ_PRIMARY, Pod
-from tests.e2e.story.plot import Plot, Step
+from tests.e2e.story.plot import Plot, Step, is_whole
 from tests.e2e.story.view import View
 
 BAR = 24
@@ -51,8 +51,10 @@ class Timeline:
 
 
 def story_lines(plot: Plot, steps: tuple[Step, ...]) -> list[str]:
-    """The story for the end of a run: a line each step, with its time and what shows it."""
-    return [f"{clock(steps[0].at, one.at)}  {plot.titles[one.step]:<42} {plot.proof(one)}" for one in steps]
+    """The story for the end of a run: a line each step in the order of time, with what shows it."""
+    told = sorted(steps, key=lambda one: one.at)
+    width = max(len(plot.titles[one.step]) for one in told)
+    return [f"{clock(steps[0].at, one.at)}  {plot.titles[one.step]:<{width}}  {plot.proof(one)}" for one in told]
 
 
 def picture(view: View) -> RenderableType:
@@ -121,7 +123,9 @@ def clock(began: datetime, at: datetime) -> str:
 
 
 def _s3(view: View) -> Text:
-    return Text(f"cut ({view.fault})", style="bold red") if view.fault else Text("open", style="green")
+    if not view.fault:
+        return Text("open", style="green")
+    return Text(f"{'cut' if is_whole(view.fault) else 'faulty'} ({view.fault})", style="bold red")
 
 
 def _alerts(view: View) -> Text:

@@ -73,6 +73,21 @@ def test_the_story_at_the_end_counts_from_the_cut() -> None:
     assert second.endswith("CertS3Outage, 12 s after the cut")
 
 
+def test_the_story_at_the_end_is_in_the_order_of_time() -> None:
+    """A step counts after those before it, and may have happened earlier than the last of them."""
+    early = dataclasses.replace(FIRING, at=CUT.at + timedelta(seconds=1))
+    off = Step(StepName.READ_PRIMARY_OFF, CUT.at + timedelta(seconds=30), {"said": "generation 2"})
+    lines = story_lines(OUTAGE, (CUT, off, early))
+    assert [line[:5] for line in lines] == ["00:00", "00:01", "00:30"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("", "open"), ("reset", "cut (reset)"), ("put:lost=12", "faulty (put:lost=12)")]
+)
+def test_a_fault_of_some_operations_is_no_cut(fault: str, said: str) -> None:
+    assert f"S3  {said}" in "\n".join(news(None, dataclasses.replace(CALM, fault=fault)))
+
+
 def test_every_step_has_a_title() -> None:
     assert set(OUTAGE.titles) == set(StepName)
 
