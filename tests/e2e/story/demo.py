@@ -72,7 +72,9 @@ async def _demo(console: Console, place: Place, scenario: str) -> int:
         await _ending(console, world, plot, steps)
         if result == "passed":
             errors = client_errors(facts, plot.tolerated)
-            console.print(f"passed: {errors} client errors; {ARTIFACT} has the evidence of each step")
+            expected = client_errors(facts) - errors
+            beside = f" beside {expected} that this scenario must make" if expected else ""
+            console.print(f"passed: {errors} client errors{beside}; {ARTIFACT} has the evidence of each step")
             console.print(stand.farewell(place))
             return 0
         async for text in dump(world.kube):
