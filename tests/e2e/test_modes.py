@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -62,7 +63,8 @@ async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, o
     await story.until(StepName.PODS_CONFIRMED_OFF, within=deadlines.rolled_out)
 
     await not_fought(kube, outage)
-    uid = await others.replace_deployment(kube, others.manifest_of(before))
+    manifest = others.manifest_of(before)
+    uid = await others.replace_deployment(kube, manifest)
     await story.wait("the new Deployment is turned local", turned_local(uid), within=deadlines.detected)
     await story.wait("every Pod reads local", reads_local, within=deadlines.rolled_out)
     await undone_once(kube, outage)
@@ -81,7 +83,8 @@ async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, o
     assert [step.step for step in story.steps] == list(StepName)
     assert OUTAGE.broken(facts) == ()
     assert client_errors(facts) == 0
-    assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == before["spec"]
+    patience = json.loads(manifest)["spec"]["progressDeadlineSeconds"]  # the new Deployment has its manifest's
+    assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == {**before["spec"], "progressDeadlineSeconds": patience}
     await panels.filled_in(outage.world)
 
 
