@@ -10,6 +10,7 @@ mutants: venv ## mutation score of runbook/ (MUTANTS="certstorage.runbook.merge*
 	mkdir -p .mutants
 	ln -sfn ../operator .mutants/src
 	for name in pyproject.toml tests crds deploy docs; do ln -sfn ../$$name .mutants/$$name; done
+	$(BIN)/python -m tests.model.mutants --again
 	cd .mutants && export PATH="$(CURDIR)/$(BIN):$$PATH" MYPYPATH=src && mutmut run $(MUTANTS)
 	$(BIN)/python -m tests.model.mutants
 

@@ -235,6 +235,50 @@ def test_an_outage_soon_after_another_is_the_same_incident_and_its_back_off_goes
     assert world.job().name == f"{name}-r2"
 
 
+def test_an_incident_that_was_closed_and_goes_on_is_closed_no_longer() -> None:
+    world = over()
+    write(world, root_cause="a bad cable", mitigation="another one", checklist=frozenset(Item))
+    world.step(60)
+    status = told(world, Scenario.OUTAGE)
+    assert (status.phase, status.closed_at) == (IncidentPhase.CLOSED, world.now)
+    downtime = status.downtime_seconds
+    world.signals = outage()
+    world.step(60)
+    world.settle()
+    status = told(world, Scenario.OUTAGE)
+    assert status.phase is IncidentPhase.MITIGATED
+    assert (status.resolved_at, status.closed_at, status.downtime_seconds) == (None, None, downtime)
+
+
+def test_what_is_told_is_cut_to_what_the_api_takes_and_keeps_its_references() -> None:
+    world = World(signals=outage())
+    world.step()
+    world.signals = hidden_outage()
+    world.env[READ] = EnvVar.literal("true", "w" * 300)
+    world.step(30)
+    status = told(world, Scenario.OUTAGE)
+    assert status.timeline[-1].actor == "w" * 253
+    done = told(over(), Scenario.OUTAGE)
+    assert [one.reference for one in done.evidence if one.kind == "Receipt"] == ["s3://b/report.json"]
+
+
+@pytest.mark.parametrize(("seconds", "proven"), [(0, True), (-1, False)])
+def test_a_validation_proves_from_the_second_on_in_which_the_incident_began(seconds: float, proven: bool) -> None:
+    world = over()
+    (name,) = world.incidents
+    status, last = told(world, Scenario.OUTAGE), world.status.last_validation
+    assert last is not None
+    world.incidents[name] = replace(world.incidents[name], generation=2, status=replace(
+        status, data_lost=DataLost.UNKNOWN, checklist=()))  # fmt: skip
+    ended = status.detected_at + timedelta(seconds=seconds)
+    world.status = replace(world.status, last_validation=replace(last, finished_at=ended))
+    world.step(60)
+    status = told(world, Scenario.OUTAGE)
+    assert status.data_lost is (DataLost.NO if proven else DataLost.UNKNOWN)
+    assert {one.item for one in status.checklist if one.done} >= ({Item.VALIDATOR} if proven else set())
+    assert next(one.done for one in status.checklist if one.item is Item.VALIDATOR) is proven
+
+
 def test_an_outage_later_is_another_incident() -> None:
     world = over()
     (name,) = world.incidents

@@ -190,7 +190,8 @@ def test_letting_go_of_one_share_leaves_the_others_as_they_are(gone: str) -> Non
     else:
         assert (left.reads, left.attempt, dict(left.before)) == (ReadsPhase.LOCAL, 2, {READ: "true"})
     assert left.degradation == (None if gone == "degradation" else degradation)
-    assert (left.sweep, left.replicas) == ((None, None) if gone == "sweep" else (sweep, 3))
+    kept = (None, None, None) if gone == "sweep" else (sweep, 3, START)
+    assert (left.sweep, left.replicas, left.restore_by) == kept
 
 
 def test_nothing_that_may_not_be_written_is_written() -> None:
@@ -223,18 +224,58 @@ def test_the_end_of_a_policy_gives_back_what_is_ours_and_leaves_reads() -> None:
     assert (dict(patch.env), patch.replicas, patch.hold) == ({LEVEL: None}, 3, None)
 
 
+LENT = DegradationHold("dg", START, START, {LEVEL: None}, {LEVEL: "INFO"})
+SWEPT = SweepHold("r", "u", "sw", START, "n")
+
+
 @pytest.mark.parametrize(
-    "will",
+    ("hold", "will"),
     [
-        Will(hold=held(sweep=SweepHold("r", "u", "sw", START, "n"))),
-        Will(sweep=SweepHold("r", "u", "sw", START, "n")),
-        Will(claims=frozenset({(LEVEL, "INFO")})),
-        Will(backs=frozenset({(LEVEL, "INFO")})),
-        Will(replicas=Replicas.BACK),
-        BOTTOM,
+        (held(epoch=4, sweep=SWEPT), Will(hold=held(sweep=SWEPT))),
+        (held(epoch=4, sweep=SWEPT, replicas=3, restore_by=START), Will(hold=held())),
+        (held(epoch=4, sweep=SWEPT), Will(sweep=SWEPT)),
+        (
+            Hold("policy-1", "certificates", "deployment-1", "dg", START, epoch=4, degradation=LENT),
+            Will(degradation=LENT),
+        ),
+        (held(epoch=4), Will(claims=frozenset({(LEVEL, "INFO")}))),
+        (held(epoch=4), Will(backs=frozenset({(LEVEL, "INFO")}))),
+        (held(epoch=4), Will(replicas=Replicas.BACK)),
+        (held(epoch=4), BOTTOM),
     ],
-    ids=["outage", "sweep", "claim", "back", "replicas", "nothing"],
+    ids=["outage", "outage beside a sweep", "sweep", "loan", "claim", "back", "replicas", "nothing"],
 )
-def test_what_is_there_already_is_not_written(will: Will) -> None:
-    context = a_context(held(sweep=SweepHold("r", "u", "sw", START, "n")), env={LEVEL: EnvVar.literal("INFO")})
+def test_what_is_there_already_is_not_written(hold: Hold, will: Will) -> None:
+    context = a_context(hold, env={LEVEL: EnvVar.literal("INFO")})
     assert merge(context, [NOTHING, Wants(will=will), NOTHING]) is None
+
+
+@pytest.mark.parametrize(
+    ("will", "written"),
+    [
+        (Will(claims=frozenset({(LEVEL, "DEBUG"), (LEVEL, "TRACE")})), "DEBUG"),
+        (Will(backs=frozenset({(LEVEL, "WARN"), (LEVEL, "ERROR")})), "ERROR"),
+        (Will(backs=frozenset({(LEVEL, "WARN"), (LEVEL, None)})), None),
+        (Will(claims=frozenset({(LEVEL, "DEBUG")}), backs=frozenset({(LEVEL, "WARN")})), "WARN"),
+    ],
+    ids=["claims", "backs", "a value and none", "a claim and a back"],
+)
+def test_one_value_is_written_where_several_are_wanted_of_a_variable(will: Will, written: str | None) -> None:
+    patch = merge(a_context(env={LEVEL: EnvVar.literal("INFO")}), [Wants(will=will)])
+    assert patch is not None
+    assert dict(patch.env) == {LEVEL: written}
+
+
+@pytest.mark.parametrize("now", [0, 1, 2])
+def test_a_sweep_that_begins_takes_all_replicas_there_are(now: int) -> None:
+    will = Will(sweep=SWEPT, replicas=Replicas.DOWN, restore_by=START)
+    patch = merge(a_context(replicas=now), [Wants(will=will)])
+    assert patch is not None
+    assert patch.replicas == (0 if now else None)
+    assert patch.hold is not None
+    assert patch.hold.replicas == (now or None)
+
+
+def test_a_variable_without_a_name_is_not_written() -> None:
+    """`spec.env` may leave one out."""
+    assert merge(a_context(), [Wants(will=Will(claims=frozenset({("", "10")})))]) is None

@@ -57,6 +57,29 @@ def test_a_pass_is_due_when_the_schedule_fires(soon: timedelta) -> None:
     assert decision.look_again_at == world.validation.next
 
 
+@pytest.mark.parametrize(
+    ("command", "seconds", "runs"),
+    [("", 0, False), ("check", 0, False), ("check", -1, True), ("recover", 60, True), ("repair", 60, True)],
+)
+def test_a_night_whose_memory_is_lost_ran_if_a_check_ended_since(command: str, seconds: float, runs: bool) -> None:
+    world = at_night()
+    world.step()
+    world.finish(finished_at=START + timedelta(seconds=seconds), command=command)
+    world.step(30)
+    world.jobs.clear()
+    world.status = replace(world.status, scenarios=())
+    world.step(30)
+    assert bool(world.jobs) is runs
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(-1, True), (0, False), (1, False)])
+def test_a_policy_begins_with_the_first_night_after_its_creation(seconds: float, runs: bool) -> None:
+    created = (START + timedelta(seconds=seconds)).isoformat()
+    world = at_night(policy=replace(make_policy(), created=created))
+    world.step(10)
+    assert bool(world.jobs) is runs
+
+
 def test_missed_nights_are_caught_up_once() -> None:
     world = at_night()
     world.step()
