@@ -45,7 +45,7 @@ def plan_hash(lines: Iterable[str], *inputs: str) -> str:
 def open_of(context: Context, kind: RequestType) -> list[RequestSeen]:
     """The open requests of a kind, oldest first."""
     found = [one for one in context.seen.requests if one.kind is kind and one.open]
-    return sorted(found, key=lambda one: (one.created_at, one.name)) if len(found) > 1 else found
+    return sorted(found, key=lambda one: (one.created_at, one.name))
 
 
 def approval(context: Context, digest: str, *, request: str = "", incident: str = "") -> Answered | None:

@@ -94,7 +94,7 @@ def _to_review(context: Context, seen: IncidentSeen) -> bool:
 def _record(context: Context, case: Case, entry: Entry, seen: IncidentSeen | None) -> IncidentStatus:
     old = None if seen is None else seen.status
     if old is not None and old.phase in OVER:
-        old = replace(old, resolved_at=None, closed_at=None)  # it goes on after all, within the same incident
+        old = replace(old, closed_at=None)  # it goes on after all, within the same incident
     status = old or _new(case)
     told = status.timeline[-1] if status.timeline else None
     news = told is None or (told.event, told.step) != (entry.event, entry.step)

@@ -223,9 +223,8 @@ def _asks(seen: Observation, before: Status, now: datetime, wants: Sequence[Want
 
     A stopped application has no signals, so a sweep is not being blind.
     """
-    asks = tuple(ask for one in wants if one.asks for ask in one.asks)
-    if len(asks) > 1:
-        asks = tuple(sorted(asks, key=lambda ask: ask.severity is not Severity.CRITICAL))
+    asked = [ask for one in wants for ask in one.asks]
+    asks = tuple(sorted(asked, key=lambda ask: ask.severity is not Severity.CRITICAL))
     signals = seen.signals
     if signals.trusted or swept:
         return asks

@@ -12,6 +12,7 @@ from certstorage.api.observed import FireTimes, JobPhase
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import RequestPhase, RequestType
+from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import SignalSet
 from certstorage.api.status import Status
 from tests.unit.runbook.stories import asked, kinds, pass_time, ready
@@ -78,6 +79,17 @@ def test_a_policy_begins_with_the_first_night_after_its_creation(seconds: float,
     world = at_night(policy=replace(make_policy(), created=created))
     world.step(10)
     assert bool(world.jobs) is runs
+
+
+def test_without_a_schedule_nothing_is_remembered_of_nights() -> None:
+    world = at_night()
+    world.step()
+    world.finish()
+    world.step(30)
+    assert [one.name for one in world.status.scenarios] == [Scenario.ROUTINE]
+    world.validation = FireTimes()
+    world.step(30)
+    assert world.status.scenarios == ()
 
 
 def test_missed_nights_are_caught_up_once() -> None:
