@@ -17,7 +17,7 @@ from certstorage.validator.localfile import LocalError
 
 _BATCH = 64
 _FEW = 32
-"""So many files are hashed sooner than a process starts."""
+"""So many files are hashed sooner than a process has started."""
 _MOST = 4
 """More processes than these would wait for the one that feeds them."""
 _AHEAD = 3
@@ -29,22 +29,21 @@ _T = TypeVar("_T")
 def hashed(items: Iterator[tuple[_T, Question | None]]) -> Generator[list[tuple[_T, bytes | None]], None, None]:
     """The same items in the same order, a batch at a time, with the MD5 of the file in question.
 
-    It is empty for a file that cannot be read or is of another size, and None where nothing was asked.
+    It is empty for a file that cannot be read or is of another size, and None where nothing was asked. The processes
+    start while the first items are on their way.
 
     Raises:
         LocalError: a process that hashes ended.
     """
     most = min(_MOST, os.cpu_count() or 1)
-    crew: list[_Digester] = []
     pending: deque[_Batch[_T]] = deque()
     number = 0
     with ExitStack() as stack:
+        crew = [stack.enter_context(_started()) for _ in range(most)]
         while items_now := list(islice(items, _BATCH)):
             batch = _Batch(items_now)
             pending.append(batch)
             if len(batch.questions) >= _FEW:
-                if len(crew) < most:
-                    crew.append(stack.enter_context(_started()))
                 batch.ask(crew[number % most])
                 number += 1
             if len(pending) >= most * _AHEAD:

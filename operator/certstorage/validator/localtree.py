@@ -67,6 +67,17 @@ class LocalTree:
 
         That it cannot be read is noted in `trouble`.
         """
+        return (key for key, _ in self._regular(folder, trouble))
+
+    def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
+        """The keys of a folder as `folder` has them, with the bytes of their files; what cannot be read is left out."""
+        for key, entry in self._regular(folder, None):
+            try:
+                yield key, entry.stat(follow_symlinks=False).st_size
+            except OSError:
+                continue
+
+    def _regular(self, folder: str, trouble: WalkTrouble | None) -> Iterator[tuple[str, os.DirEntry[str]]]:
         top = self.keys.prefix.rstrip("/")
         path = self.keys.root if folder == top else self.path(folder)
         if path is None:
@@ -75,7 +86,7 @@ class LocalTree:
             with os.scandir(path) as entries:
                 for entry in entries:
                     if not hidden(entry.name) and entry.is_file(follow_symlinks=False):
-                        yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/"))
+                        yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/")), entry
         except (FileNotFoundError, NotADirectoryError, UnmappableKeyError):
             return
         except OSError as error:

@@ -81,15 +81,9 @@ def _owners(sizes: set[int], context: Context, tally: Tally) -> dict[str, str]:
 
 
 def _of_sizes(sizes: set[int], context: Context, tally: Tally) -> Iterator[str]:
-    """The keys of the files of these sizes; what cannot be read is left out."""
+    """The keys of the files of these sizes."""
     for folder in tally.folders_with(sizes):
-        for key in context.tree.folder(folder):
-            try:
-                found = context.tree.stat(key)
-            except LocalError:
-                continue
-            if found is not None and found.size in sizes:
-                yield key
+        yield from (key for key, size in context.tree.sizes(folder) if size in sizes)
 
 
 def _tally(context: Context, found: Found) -> Tally:
