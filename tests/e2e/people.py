@@ -46,7 +46,7 @@ async def poke(kube: Kube, policy: str = cluster.POLICY) -> None:
 async def events(kube: Kube, policy: str = cluster.POLICY) -> list[Object]:
     """The Events about a policy."""
     chosen = f"involvedObject.kind=CertStoragePolicy,involvedObject.name={policy}"
-    return await kube.items(f"/api/v1/namespaces/{cluster.NAMESPACE}/events", fieldSelector=chosen)
+    return await kube.items(cluster.EVENTS_PATH, fieldSelector=chosen)
 
 
 async def has_event(kube: Kube, wanted: str, policy: str = cluster.POLICY) -> bool:

@@ -49,6 +49,7 @@ async def cleared(world: World) -> None:
     await asyncio.gather(
         kube.call("DELETE", cluster.REQUESTS_PATH),
         kube.call("DELETE", cluster.INCIDENTS_PATH),
+        kube.call("DELETE", cluster.EVENTS_PATH),
         kube.call("DELETE", cluster.JOBS_PATH, query={"labelSelector": audit.KIND, "propagationPolicy": "Background"}),
         *(_rolled_out(world, name) for name in (cluster.DEPLOYMENT, "loadgen")),
     )

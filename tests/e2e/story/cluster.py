@@ -13,6 +13,7 @@ OPERATOR_LABELS = "app.kubernetes.io/name=certstorage-operator"
 
 DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}"
 PODS_PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
+EVENTS_PATH = f"/api/v1/namespaces/{NAMESPACE}/events"
 JOBS_PATH = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 POLICIES_PATH = f"/apis/storage.deltacrown.io/v1alpha1/namespaces/{NAMESPACE}/certstoragepolicies"
 REQUESTS_PATH = f"/apis/storage.deltacrown.io/v1alpha1/namespaces/{NAMESPACE}/certstoragerequests"
