@@ -370,6 +370,31 @@ def test_longer_timeouts_only_when_latency_is_suspected_and_they_fit(client: Cli
     assert world.env[LEVEL].value == "INFO"
 
 
+def test_whoever_takes_one_of_two_loans_back_is_named_and_the_other_stays() -> None:
+    world = degraded(policy=make_policy(**LONG), client=Client(3, 120.0))
+    probed(world, get_p95_seconds=0.9)
+    world.step(30)
+    for manager in ("argocd", "kubectl-edit"):
+        world.env[CONNECT] = EnvVar.literal("3", manager)
+        world.step(30)
+    assert world.env[CONNECT].value == "3"
+    assert world.hold is not None
+    share = world.hold.degradation
+    assert share is not None
+    assert (share.reverts, share.reverted_by) == (2, "kubectl-edit")
+    assert dict(share.written) == {LEVEL: "DEBUG", READ_TIMEOUT: "30"}
+
+
+def test_latency_that_is_suspected_later_lengthens_only_what_may_be_written() -> None:
+    world = degraded(policy=make_policy(**LONG), client=Client(3, 120.0))
+    world.env[CONNECT] = EnvVar(FlagState.VALUE_FROM)
+    probed(world, get_p95_seconds=0.9)
+    world.step(30)
+    assert world.hold is not None
+    assert world.hold.degradation is not None
+    assert dict(world.hold.degradation.written) == {LEVEL: "DEBUG", READ_TIMEOUT: "30"}
+
+
 def test_slow_gets_by_the_metrics_suspect_latency_too() -> None:
     world = World(policy=make_policy(**LONG), client=Client(2, 300.0))
     world.signals = firing("DEGRADED", 0.1, world, GET_SLOW=Verdict.FIRING)

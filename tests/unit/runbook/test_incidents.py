@@ -250,6 +250,14 @@ def test_an_incident_that_was_closed_and_goes_on_is_closed_no_longer() -> None:
     assert (status.resolved_at, status.closed_at, status.downtime_seconds) == (None, None, downtime)
 
 
+@pytest.mark.parametrize(("said", "lost"), [(True, DataLost.YES), (False, DataLost.NO)])
+def test_what_a_person_says_of_lost_data_goes_before_all_that_is_known(said: bool, lost: DataLost) -> None:
+    world = over()
+    write(world, data_lost=said)
+    world.step(60)
+    assert told(world, Scenario.OUTAGE).data_lost is lost
+
+
 def test_what_is_told_is_cut_to_what_the_api_takes_and_keeps_its_references() -> None:
     world = World(signals=outage())
     world.step()

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import RequestType
 from certstorage.api.scenarios import Scenario
-from tests.unit.runbook.stories import fallen, firing, probed
+from tests.unit.runbook.stories import HOLD, fallen, firing, probed
 from tests.unit.runbook.test_degradation import degraded
 from tests.unit.runbook.test_milder import PROBED, in_work
+from tests.unit.runbook.test_sweep import sweeping
 from tests.unit.runbook.world import World, healthy, make_policy
 
 
@@ -38,6 +40,23 @@ def breath(name: str) -> World:
     return world
 
 
+def holding(seconds: float) -> World:
+    """S3 answers, and must go on to do so for this long."""
+    world = fallen()
+    world.signals = healthy()
+    world.step(60)
+    world.step(HOLD - seconds)
+    return world
+
+
+def ended_sweep(verdict: ReceiptVerdict) -> World:
+    """A sweep whose request was deleted, and whose Job has just ended."""
+    world = sweeping()
+    world.requests = ()
+    world.finish(verdict)
+    return world
+
+
 @pytest.mark.parametrize(
     ("world", "seconds"),
     [
@@ -48,6 +67,11 @@ def breath(name: str) -> World:
         (degraded, 30),
         (lambda: asking(RequestType.RETURN), 60),
         (fallen, 15),
+        (lambda: holding(60), 15),
+        (lambda: holding(7), 7),
+        (lambda: holding(0.5), 1),
+        (lambda: ended_sweep(ReceiptVerdict.PASSED), 1),
+        (lambda: ended_sweep(ReceiptVerdict.FAILED), 1),
     ],
     ids=[
         "a first breath",
@@ -57,6 +81,11 @@ def breath(name: str) -> World:
         "a degradation",
         "a return that is refused",
         "an outage",
+        "S3 answers",
+        "S3 has nearly answered for long enough",
+        "a moment before",
+        "a sweep that passed",
+        "a sweep that failed",
     ],
 )
 def test_the_next_pass_is_due(world: Callable[[], World], seconds: float) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from certstorage.api.incidents import IncidentPhase
+from certstorage.api.incidents import IncidentPhase, Item
 from certstorage.api.observed import Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
@@ -18,7 +20,7 @@ from tests.unit.runbook.test_incidents import over
 from tests.unit.runbook.test_inconsistency import BAD
 from tests.unit.runbook.test_milder import PROBED, in_work
 from tests.unit.runbook.test_sweep import sweeping
-from tests.unit.runbook.world import World, healthy, outage
+from tests.unit.runbook.world import START, World, healthy, outage
 
 DENIED = Problem(Reason.PERMISSION_DENIED, "forbidden")
 
@@ -181,6 +183,46 @@ def test_after_a_sweep_one_replica_must_be_back_within_ten_minutes(
     world.step(15)
     world.step(seconds)
     assert (world.status.scenario(Scenario.SWEEP) is not None, asked(world)) == (restoring, reason)
+
+
+def test_an_item_that_was_ticked_stays_so_without_the_validation_that_ticked_it() -> None:
+    world = over()
+    (name,) = world.incidents
+    before = told(world, Scenario.OUTAGE).checklist
+    world.status = Status()
+    world.incidents[name] = replace(world.incidents[name], generation=2)
+    world.step(60)
+    after = told(world, Scenario.OUTAGE)
+    assert after.observed_generation == 2
+    assert after.checklist == before
+    assert next(one.done for one in after.checklist if one.item is Item.VALIDATOR)
+
+
+def test_times_are_told_in_whole_seconds() -> None:
+    """They are stored so: what is told must be equal to what is read back."""
+    world = World(signals=outage(), now=START + timedelta(milliseconds=400))
+    decisions = [world.step()]
+    world.signals = healthy()
+    decisions += [world.step(60), world.step(HOLD)]
+    world.finish()
+    decisions += [world.step(15), world.step()]
+    world.serve(500, 0)
+    decisions += [world.step(), world.step(60)]
+    told_times = [value for decision in decisions for one in decision.incidents for value in times_in(one.status)]
+    assert len(told_times) > 20
+    assert {value.microsecond for value in told_times} == {0}
+
+
+def times_in(value: object) -> Iterator[datetime]:
+    """Every time in a value and in what it holds."""
+    if isinstance(value, datetime):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from times_in(one)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from times_in(getattr(value, field.name))
 
 
 def test_an_outage_right_after_another_keeps_the_time_in_which_clients_saw_errors() -> None:

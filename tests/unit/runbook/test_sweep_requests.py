@@ -9,7 +9,7 @@ import pytest
 from certstorage.api.decision import Decision
 from certstorage.api.observed import Busy, BusyWith, ClaimUser, FireTimes, Fleet, Neighbours, Scaler
 from certstorage.api.reasons import Reason
-from certstorage.api.requests import Answer, RequestPhase, RequestType, Trigger
+from certstorage.api.requests import Answer, RequestPhase, RequestSeen, RequestType, Trigger
 from certstorage.api.signals import SignalSet, Verdict
 from certstorage.api.status import Status, SweepStatus
 from tests.unit.runbook.stories import asked, pass_time, ready
@@ -151,9 +151,9 @@ def test_only_one_of_two_requests_runs_and_the_other_waits() -> None:
     assert world.answer_of("another").phase in (RequestPhase.NEW, RequestPhase.PENDING)
 
 
-def lasting(minutes: int) -> World:
+def lasting(minutes: int, **changes: object) -> World:
     """An outage of so many minutes is over."""
-    world = World(signals=outage())
+    world = World(signals=outage(), **changes)  # type: ignore[arg-type]
     world.step()
     world.signals = healthy(**{})
     world.step(60)
@@ -178,6 +178,14 @@ def test_a_major_outage_asks_for_a_sweep_once(minutes: int, filed: bool) -> None
     world.requests = ()
     pass_time(world, 3600, 60)
     assert world.requests == (), "what a person deletes is not asked for again"
+
+
+@pytest.mark.parametrize("trigger", [Trigger.OUTAGE, Trigger.BACKFILL])
+def test_one_open_request_after_an_outage_is_enough(trigger: Trigger) -> None:
+    earlier = RequestSeen("earlier", "uid", RequestType.SWEEP, START, "", trigger)
+    world = lasting(31, requests=(earlier,))
+    pass_time(world, 600, 60)
+    assert len(world.requests) == (1 if trigger is Trigger.OUTAGE else 2)
 
 
 def validated(world: World, population: int) -> Decision:
