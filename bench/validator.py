@@ -1,8 +1,9 @@
 """The validator beside `rclone check`: the same trees, the same damage, the same findings, run in turns.
 
-python -m bench.validator [--sizes 10000,100000] [--runs 3] [--output artifacts/bench/validator.json]
+python -m bench.validator [--sizes 10000,100000] [--tiers list,byte] [--runs 3] [--output artifacts/bench/validator.json]
 
-Both run against SeaweedFS on this machine, with warm caches. Runs of other sizes that the output has already are kept.
+Both run against SeaweedFS on this machine, with warm caches. Runs of other sizes and tiers that the output has already
+are kept.
 `list_ratio` and `byte_ratio` are our objects per second over rclone's (the best of its settings), `byte_cpu_ratio` our
 CPU seconds over those of that same setting; each the median of the runs, the worst of all sizes.
 """
@@ -186,7 +187,7 @@ class Copies:
 def compare(runs: Sequence[Run]) -> dict[str, Any]:
     """The medians of one size: ours over the best setting of rclone."""
     found: dict[str, Any] = {}
-    for tier in ("list", "byte"):
+    for tier in sorted({run.tier for run in runs}):
         settings = {(run.tool, run.setting) for run in runs if run.tier == tier}
         medians = {
             setting: {
@@ -215,7 +216,7 @@ def key(run: Run) -> tuple[str, str]:
     return run.tool, run.setting
 
 
-def bench(sizes: Sequence[int], rounds: int, folder: Path) -> list[Run]:
+def bench(sizes: Sequence[int], tiers: Sequence[str], rounds: int, folder: Path) -> list[Run]:
     """Every case of every size, in turns; prints as it goes."""
     runs: list[Run] = []
     with seaweed(folder) as port:
@@ -225,8 +226,9 @@ def bench(sizes: Sequence[int], rounds: int, folder: Path) -> list[Run]:
             copies.make()
             print(f"{count} files made and uploaded in {time.monotonic() - began:.0f} s", flush=True)
             copies.run(copies.cases()[0])
+            cases = [case for case in copies.cases() if case.tier in tiers]
             for number in range(rounds):
-                for case in copies.cases():
+                for case in cases:
                     run = copies.run(case)
                     runs.append(run)
                     print(
@@ -243,28 +245,33 @@ def summed_up(runs: Sequence[Run]) -> dict[str, Any]:
     by_size = {str(count): compare([run for run in runs if run.objects == count]) for count in sizes}
     return {
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
-        "list_ratio": min(one["list"]["ratio"] for one in by_size.values()),
-        "byte_ratio": min(one["byte"]["ratio"] for one in by_size.values()),
-        "byte_cpu_ratio": max(one["byte"]["cpu_ratio"] for one in by_size.values()),
+        "list_ratio": min(_of_tier(by_size, "list", "ratio"), default=None),
+        "byte_ratio": min(_of_tier(by_size, "byte", "ratio"), default=None),
+        "byte_cpu_ratio": max(_of_tier(by_size, "byte", "cpu_ratio"), default=None),
         "same_findings": all(one["same_findings"] for one in by_size.values()),
         "sizes": by_size,
         "runs": [asdict(run) for run in runs],
     }
 
 
+def _of_tier(by_size: dict[str, Any], tier: str, name: str) -> list[float]:
+    return [one[tier][name] for one in by_size.values() if tier in one]
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="10000,100000")
+    parser.add_argument("--tiers", default="list,byte")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--keys", type=int, default=1_000_000, help="for the memory; 0 leaves it out")
     parser.add_argument("--output", type=Path, default=Path("artifacts/bench/validator.json"))
     arguments = parser.parse_args()
-    sizes = [int(size) for size in arguments.sizes.split(",")]
+    sizes, tiers = [int(size) for size in arguments.sizes.split(",")], arguments.tiers.split(",")
     known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {"runs": []}
     with tempfile.TemporaryDirectory(prefix="bench-validator-") as name:
-        runs = [Run(**run) for run in known["runs"] if run["objects"] not in sizes]
-        found = summed_up(runs + bench(sizes, arguments.runs, Path(name)))
+        runs = [Run(**run) for run in known["runs"] if run["objects"] not in sizes or run["tier"] not in tiers]
+        found = summed_up(runs + bench(sizes, tiers, arguments.runs, Path(name)))
         found["memory"] = measure_memory(arguments.keys, Path(name)) if arguments.keys else known.get("memory")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(found, indent=2) + "\n")

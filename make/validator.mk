@@ -1,5 +1,6 @@
 # The validator: operator/certstorage/validator, docs/validator.md.
 SIZES ?= 10000,100000
+TIERS ?= list,byte
 RUNS ?= 3
 
 .PHONY: test-validator
@@ -16,4 +17,4 @@ validator-docs: venv ## write the help texts in docs/validator.md as the program
 
 .PHONY: bench-validator
 bench-validator: venv ## the validator beside rclone check, in turns: artifacts/bench/validator.json
-	$(BIN)/python -m bench.validator --sizes $(SIZES) --runs $(RUNS)
+	$(BIN)/python -m bench.validator --sizes $(SIZES) --tiers $(TIERS) --runs $(RUNS)
