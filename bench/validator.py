@@ -1,6 +1,6 @@
 """The validator beside `rclone check`: the same trees, the same damage, the same findings, run in turns.
 
-python -m bench.validator [--sizes 10000,100000] [--tiers list,byte] [--runs 3] [--output artifacts/bench/validator.json]
+python -m bench.validator [--sizes 10000,100000] [--tiers list,byte] [--runs 3] [--output …/validator.json]
 
 Both run against SeaweedFS on this machine, with warm caches. Runs of other sizes and tiers that the output has already
 are kept.
