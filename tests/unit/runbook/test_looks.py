@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from certstorage.api.observed import FireTimes
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import RequestType
 from certstorage.api.scenarios import Scenario
@@ -104,3 +106,10 @@ def test_a_quiet_signal_is_looked_at_again_when_it_has_cooled_down(scenario: Sce
     world.step(30)
     decision = world.step(290)
     assert (decision.look_again_at - world.now).total_seconds() == 10
+
+
+@pytest.mark.parametrize("ago", [0, 1, 3600])
+def test_a_time_that_has_passed_is_now(ago: float) -> None:
+    world = World()
+    world.validation = FireTimes(None, world.now - timedelta(seconds=ago))
+    assert world.step().look_again_at == world.now + timedelta(milliseconds=1)

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from certstorage.api.incidents import IncidentPhase, Item
+from certstorage.api.incidents import IncidentPhase, Item, Notes
 from certstorage.api.observed import Problem
 from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
+from certstorage.api.requests import RequestType
 from certstorage.api.scenarios import Scenario, Step
 from certstorage.api.status import Status
-from tests.unit.runbook.stories import HOLD, alerts, asked, fallen, phase, probed, recovered, returned, told
+from tests.unit.runbook.stories import HOLD, alerts, asked, fallen, firing, phase, probed, recovered, returned, told
 from tests.unit.runbook.test_degradation import degraded
 from tests.unit.runbook.test_incidents import over
 from tests.unit.runbook.test_inconsistency import BAD
@@ -37,10 +38,11 @@ def test_an_incident_that_was_deleted_is_written_again_under_its_name_and_nothin
     probed(world)
     world.step(30)
     world.incidents.clear()
+    world.jobs.clear()
     world.settle()
     state = world.status.scenario(scenario)
     assert state is not None
-    assert (world.incident(scenario).name, state.step, set(world.jobs)) == (name, Step.WATCHING, jobs)
+    assert (world.incident(scenario).name, state.step, world.jobs) == (name, Step.WATCHING, {})
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["older first", "newer first"])
@@ -126,9 +128,40 @@ def test_verbose_logging_is_forgotten_a_day_after_it_was_turned_on() -> None:
     assert world.status.scenario(Scenario.DEGRADATION) is None
 
 
-def test_a_page_of_scenario_2_began_with_its_incident() -> None:
-    world = degraded(0.5)
+def test_a_degradation_that_is_over_in_its_own_object_is_over_in_the_memory_too() -> None:
+    world = degraded()
+    stored = world.status
+    world.signals = healthy()
+    world.step(30)
     world.step(300)
+    world.finish()
+    world.step(30)
+    assert phase(world, Scenario.DEGRADATION) is IncidentPhase.RESOLVED
+    world.status = stored
+    world.step(30)
+    state = world.status.scenario(Scenario.DEGRADATION)
+    assert state is not None
+    assert (state.step, state.job_name, set(state.marks)) == (Step.DONE, "", {"debugAt"})
+
+
+def test_what_people_wrote_counts_while_the_incident_goes_on() -> None:
+    world = fallen()
+    (name,) = world.incidents
+    seen = world.incidents[name]
+    world.incidents[name] = replace(seen, generation=2, notes=Notes(root_cause="a bad cable", mitigation="another"))
+    world.signals = healthy()
+    world.step(60)
+    status = told(world, Scenario.OUTAGE)
+    assert status.observed_generation == 2
+    assert [one.item for one in status.checklist if one.done] == [Item.ROOT_CAUSE]
+
+
+def test_a_page_of_scenario_2_began_with_its_incident() -> None:
+    """Also when it became worse only later."""
+    world = degraded(0.12)
+    world.step(300)
+    world.signals = firing("DEGRADED", 0.5, world)
+    world.step(30)
     assert world.last is not None
     (page,) = [one for one in world.last.alerts if one.labels.get("reason") == Reason.DEGRADED]
     assert page.starts_at == told(world, Scenario.DEGRADATION).detected_at
@@ -183,6 +216,16 @@ def test_after_a_sweep_one_replica_must_be_back_within_ten_minutes(
     world.step(15)
     world.step(seconds)
     assert (world.status.scenario(Scenario.SWEEP) is not None, asked(world)) == (restoring, reason)
+
+
+def test_replicas_that_do_not_come_back_page_beside_another_request() -> None:
+    world = sweeping()
+    world.finish()
+    world.step(15)
+    world.replicas = 0
+    world.ask(RequestType.SWEEP, "another")
+    world.step(600)
+    assert Reason.ROLLOUT_STUCK in {one["reason"] for one in alerts(world)}
 
 
 def test_an_item_that_was_ticked_stays_so_without_the_validation_that_ticked_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -212,6 +213,16 @@ def test_a_large_backfill_is_seen_as_growth_between_receipts() -> None:
     assert len(world.requests) == 1, "the count begins anew"
     validated(world, 90_000)
     assert len(world.requests) == 1
+
+
+def test_the_first_count_of_all_objects_is_no_growth() -> None:
+    world = World()
+    validated(world, 100_000)
+    last = world.status.last_validation
+    assert last is not None
+    world.status = replace(world.status, last_validation=replace(last, population=0))
+    validated(world, 120_000)
+    assert world.requests == ()
 
 
 @pytest.mark.runbook("sweep/when-quarterly")
