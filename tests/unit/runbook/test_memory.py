@@ -14,6 +14,7 @@ from certstorage.api.reasons import Reason
 from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import RequestType
 from certstorage.api.scenarios import Scenario, Step
+from certstorage.api.signals import SignalName, Verdict
 from certstorage.api.status import Status
 from tests.unit.runbook.stories import HOLD, alerts, asked, fallen, firing, phase, probed, recovered, returned, told
 from tests.unit.runbook.test_degradation import degraded
@@ -165,6 +166,17 @@ def test_a_page_of_scenario_2_began_with_its_incident() -> None:
     assert world.last is not None
     (page,) = [one for one in world.last.alerts if one.labels.get("reason") == Reason.DEGRADED]
     assert page.starts_at == told(world, Scenario.DEGRADATION).detected_at
+
+
+@pytest.mark.parametrize("verdict", [Verdict.CLEAR_UNPROVEN, Verdict.UNKNOWN])
+def test_the_last_value_of_a_signal_that_fires_no_longer_pages_nobody(verdict: Verdict) -> None:
+    world = degraded(0.5)
+    assert Reason.DEGRADED in {one["reason"] for one in alerts(world)}
+    signals = world.signals.signals
+    quiet = replace(signals[SignalName.DEGRADED], verdict=verdict)
+    world.signals = replace(world.signals, signals={**signals, SignalName.DEGRADED: quiet})
+    world.step(30)
+    assert alerts(world) == []
 
 
 def test_the_status_shows_every_signal_as_it_was_graded() -> None:
