@@ -54,6 +54,7 @@ def test_a_hold_of_somebody_else_is_named_and_left(change: dict[str, str]) -> No
     pass_time(world, 600, 60)
     assert ready(world) == Reason.HOLD_FOREIGN
     assert asked(world) == Reason.HOLD_FOREIGN
+    assert message(world).startswith("the hold on the Deployment ")
     assert len(world.writes) == before
 
 

@@ -244,6 +244,7 @@ def test_an_incident_that_was_closed_and_goes_on_is_closed_no_longer() -> None:
     downtime = status.downtime_seconds
     world.signals = outage()
     world.step(60)
+    assert told(world, Scenario.OUTAGE).closed_at is None
     world.settle()
     status = told(world, Scenario.OUTAGE)
     assert status.phase is IncidentPhase.MITIGATED
