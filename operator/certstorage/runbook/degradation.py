@@ -112,7 +112,9 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
     at_work = errand is not None and not errand.progress.over
     parts.append(errand.finding.message if errand is not None and at_work else "")
     line = "; ".join(dict.fromkeys(part for part in parts if part))
-    finding = Finding(Reason.DEGRADED, line, until=None if share is None else share.until)
+    refused = loan.finding
+    until = share.until if share is not None else None if refused is None else refused.until
+    finding = Finding(Reason.DEGRADED, line, until=until)
     receipt = errand.receipt if errand is not None and errand.progress.over else None
     quiet = quiet_since(context, found, signal, look(context, signal))
     state = stated(
@@ -141,7 +143,7 @@ def _goes_on(context: Context, found: Thread, share: DegradationHold | None, sig
                 summary=line,
                 began=found.began,
                 started_at=signal.since,
-                finding=finding,
+                finding=finding if refused is None else replace(finding, reason=refused.reason),
                 row=row,
                 findings=known,
                 evidence=causes.evidence(context, found, receipt),
