@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 
 from certstorage.api.decision import JobKind
@@ -112,12 +112,12 @@ def jobs_go_on(*endings: str) -> Move:
     return move
 
 
-def jobs_end(*endings: str) -> Move:
-    """A Job ends in one of these ways, and nothing else happens to it."""
+def jobs_end(*endings: str, kinds: Container[str] = frozenset(JobKind)) -> Move:
+    """A Job ends in one of these ways, and nothing else happens to it; one of another kind runs on."""
 
     def move(state: State) -> Iterator[tuple[str, State]]:
         for job in state.jobs:
-            if job.seen.phase is JobPhase.RUNNING:
+            if job.seen.phase is JobPhase.RUNNING and job.seen.kind in kinds:
                 others = tuple(one for one in state.jobs if one is not job)
                 for how in endings:
                     yield f"the Job {how}", state._replace(jobs=(*others, job_ends(job, state, how)))
@@ -216,10 +216,11 @@ def _request(state: State, kind: RequestType, approves: Approves | None = None) 
 
 
 def plans_answered(state: State) -> Iterator[tuple[str, State]]:
-    """A person answers the plan of the way back as the incident shows it, or one that is another by now."""
+    """A person answers the plan of the way back as the incident shows it, one that is another by now, or none."""
     if state.asks >= MOST_ANSWERS or any(one.open for one in state.requests):
         return
     answered = state._replace(asks=state.asks + 1)
+    yield from _answers(answered, "a plan", "what is not there", incident="none")
     for one in state.incidents:
         if one.status is not None and one.status.plan_hash:
             yield from _answers(answered, one.status.plan_hash, "the plan", incident=one.name)
@@ -280,6 +281,13 @@ def requests_come(state: State) -> Iterator[tuple[str, State]]:
     """A person approves the way back."""
     if state.hold is not None and not any(one.kind is RequestType.RETURN and one.open for one in state.requests):
         yield "a person requests the return", _asked(state, _request(state, RequestType.RETURN))
+
+
+def waits_ended(state: State) -> Iterator[tuple[str, State]]:
+    """A person ends the wait of a sweep that has failed, by a request of the same type."""
+    hold = hold_of(state.hold)
+    if hold is not None and hold.sweep is not None:
+        yield from requests_come(state)
 
 
 def people_edit(state: State) -> Iterator[tuple[str, State]]:

@@ -14,13 +14,8 @@ from tests.model.seeded import BUGS
 
 pytestmark = pytest.mark.timeout(1800)
 
-LARGER = "said in a world of `worlds.LONG`, which is not explored to the end: "
 NOT_REACHED = {
     Reason.POLICY_INVALID: "said by the shell, which cannot read such a policy and decides nothing (tests/unit/shell)",
-    Reason.SWEEP_HELD: f"{LARGER}sweep held",
-    Reason.OUTSIDE_WINDOW: f"{LARGER}sweep after an outage",
-    Reason.DEBUG_USED: f"{LARGER}degradation",
-    Reason.STILL_INCONSISTENT: f"{LARGER}night",
 }
 """Reasons that the explored worlds do not lead to, and why."""
 

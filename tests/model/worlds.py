@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from certstorage.api.decision import JobKind
 from certstorage.api.env import EnvVar, FlagState
 from certstorage.api.observed import Busy, BusyWith, ClaimUser, Client, Fleet, Neighbours, Problem, Scaler
 from certstorage.api.policy import Approval
@@ -90,15 +91,20 @@ TIMEOUTS = tuple(
     for name, client in (("unproven", Client()), ("unfit", Client(9, 30.0)), ("fit", Client(3, 300.0)))
 )
 BASIC = (HEALTH, DOWN, STILL_DOWN, UNKNOWN)
-SIMPLE = (env.time_passes, env.rollouts_complete, env.jobs_pass)
+ROLLING = (env.time_passes, env.rollouts_complete)
+SIMPLE = (*ROLLING, env.jobs_pass)
 OWNERS = (env.people_edit, env.policy_goes, env.target_goes)
-SWEEPING = (env.time_passes, env.rollouts_complete, env.sweeps_asked(1), env.pods_go)
+SWEEPING = (*ROLLING, env.sweeps_asked(1), env.pods_go)
 SWEEP = (*SWEEPING, env.jobs_pass)
+SWEEPS_PASS, SWEEPS_FAIL = (env.jobs_end(how, kinds={JobKind.SWEEP}) for how in ("passes", "fails"))
+FINDINGS_PASS = env.jobs_end("passes", kinds={JobKind.FINDINGS})
 REQUIRED = State(approval=Approval.REQUIRED)
 OTHER_WORDS = State(env={READ: EnvVar.literal("True", HELM), DUAL: ON})
 NO_FLAG = State(env={DUAL: ON})
 NO_DUAL_WRITE = State(env={READ: ON})
 LEVELLED = State(env={READ: ON, DUAL: ON, LEVEL: EnvVar.literal("INFO", HELM)}, level="INFO")
+DEBUGGED = State(env={READ: ON, DUAL: ON, LEVEL: EnvVar.literal("DEBUG", HELM)}, level="DEBUG")
+"""Nothing is borrowed where the log level is what it should be."""
 DUAL_WRITE_OFF = State(env={READ: ON, DUAL: OFF})
 
 FAILED = Validation(
@@ -120,18 +126,19 @@ PREFLIGHT_STARTS = (State(), *(State(env={READ: flag, DUAL: ON}) for flag in UNW
 VALUES = (OTHER_WORDS, NO_FLAG, NO_DUAL_WRITE, DUAL_WRITE_OFF)
 UNTOLD = COARSE._replace(told=False)
 HOLDS = UNTOLD._replace(sweep_holds=True)
-AFTER = UNTOLD._replace(sweep_after=300, automatic_sweeps=True)
+AFTER = UNTOLD._replace(sweep_after=300)
+IN_WINDOWS = UNTOLD._replace(automatic_sweeps=True)
 
 WORLDS = (
     # the outage
     World("verdicts", (*SIMPLE, env.pods_roll), (*BASIC, *CHECKS, *VERDICTS, *OBSTACLES), timing=UNTOLD),
     World("endings", (*SIMPLE, env.jobs_go_on(*env.ALL_ENDINGS)), BASIC, timing=UNTOLD),
     World("return", (*SIMPLE, env.jobs_end("fails")), (HEALTH, DOWN, CHECKS[0]), timing=UNTOLD),
-    World("approval", (*SIMPLE, env.requests_come), (HEALTH, DOWN), (REQUIRED,), timing=UNTOLD),
-    World("writers", (*SIMPLE, env.others_write), (HEALTH, DOWN), timing=UNTOLD),
+    World("approval", (*SIMPLE, env.requests_come), (HEALTH, DOWN), (REQUIRED,), timing=UNTOLD, weight=3),
+    World("writers", (*SIMPLE, env.others_write), (HEALTH, DOWN), timing=UNTOLD, weight=3),
     World("owners", (*SIMPLE, *OWNERS, env.status_is_lost, env.hold_garbled), BASIC, timing=UNTOLD, weight=3),
     World("values", SIMPLE, (HEALTH, DOWN), VALUES, timing=UNTOLD),
-    World("values and writers", (*SIMPLE, env.argocd_reverts), (HEALTH, DOWN), (OTHER_WORDS,), timing=UNTOLD),
+    World("values and writers", (*SIMPLE, env.argocd_reverts), (HEALTH, DOWN), (OTHER_WORDS,), timing=UNTOLD, weight=3),
     World("foreign Job", (*SIMPLE, env.foreign_job), (HEALTH, DOWN), timing=UNTOLD),
     World("preflight", SIMPLE, (HEALTH, DOWN, *PREFLIGHT), PREFLIGHT_STARTS, timing=UNTOLD),
     World("incidents", (*SIMPLE, env.status_is_lost), BASIC),
@@ -145,7 +152,13 @@ WORLDS = (
     World("sweep and gates", (env.time_passes, env.sweeps_asked(1)), (HEALTH, *GATES)),
     World("sweep and others", (*SWEEP, env.replicas_set), (HEALTH,), weight=3),
     World("sweep and owners", (*SWEEP, env.policy_goes), (HEALTH,)),
+    World("sweep and outage", (*SWEEPING, SWEEPS_PASS), (HEALTH, DOWN)),
+    World("sweep held", (*SWEEPING, SWEEPS_FAIL, env.waits_ended), (HEALTH,), timing=HOLDS),
+    World("sweep after an outage", SIMPLE, (HEALTH, DOWN), timing=AFTER, weight=3),
+    World("sweep in a window", (*ROLLING, env.pods_go, SWEEPS_PASS), WINDOWS, (DIFFERS_AT_RANDOM,), timing=IN_WINDOWS),
     # the milder scenarios
+    World("degradation", (env.time_passes, env.jobs_pass), (HEALTH, DEGRADED), (DEBUGGED,), timing=UNTOLD, weight=2),
+    World("degradation and outage", (*ROLLING, FINDINGS_PASS), (DOWN, DEGRADED), (LEVELLED,), timing=UNTOLD),
     World("degradation and writers", (*SIMPLE, env.level_written), (DEGRADED,), (LEVELLED,)),
     World("degradation and owners", (*SIMPLE, env.policy_goes), (DEGRADED,), (LEVELLED,)),
     World("timeouts", SIMPLE, TIMEOUTS, timing=UNTOLD._replace(long_timeouts=True)),
@@ -154,18 +167,13 @@ WORLDS = (
     World("writes", SIMPLE, (HEALTH, MILD[2])),
     World("disk", SIMPLE, (HEALTH, MILD[3])),
     # comparing both copies
-    World("random mismatches", (env.time_passes, env.jobs_end("fails at random")), (NIGHT,), timing=UNTOLD),
+    World("mismatches", (env.time_passes, env.jobs_end("fails at random", "fails")), (NIGHT,), timing=UNTOLD),
+    World("night", (env.time_passes, env.jobs_end("fails on one object")), (NIGHT,), timing=UNTOLD, weight=2),
     World("mended", (env.time_passes, env.jobs_pass), (NIGHT, HEALTH), (DIFFERS,), timing=UNTOLD),
-    World("checks", (env.time_passes, env.jobs_end("passes"), ASKED), (HEALTH, DOWN), timing=UNTOLD),
-    World("repairs", (env.time_passes, env.jobs_pass, REPAIRS), (HEALTH,), (DIFFERS_AT_RANDOM,), timing=UNTOLD),
+    World("checks", (env.time_passes, env.jobs_end("passes"), ASKED), (HEALTH, DOWN), timing=UNTOLD, weight=2),
+    World(
+        "repairs", (env.time_passes, env.jobs_pass, REPAIRS), (HEALTH,), (DIFFERS_AT_RANDOM,), timing=UNTOLD, weight=2
+    ),
     World("checks in a sweep", (env.pods_go, env.sweeps_asked(2), ASKED), (HEALTH,)),
 )
-LONG = (
-    World("sweep and outage", SWEEP, (HEALTH, DOWN), weight=9),
-    World("sweep held", (*SWEEPING, env.jobs_end("fails"), env.requests_come), (HEALTH,), timing=HOLDS),
-    World("sweep after an outage", SIMPLE, (HEALTH, DOWN, *WINDOWS), timing=AFTER),
-    World("degradation", SIMPLE, (HEALTH, DEGRADED), (LEVELLED,), timing=UNTOLD),
-    World("night", (env.time_passes, env.jobs_end("fails on one object")), (NIGHT,), timing=UNTOLD),
-)
-"""Larger ones, each by its name: `python -m tests.model.run "sweep held"`. No claim rests on them."""
-BY_NAME = {world.name: world for world in (*WORLDS, *LONG)}
+BY_NAME = {world.name: world for world in WORLDS}
