@@ -62,7 +62,8 @@ def borrow(context: Context, thread: Thread, findings: tuple[IncidentFinding, ..
     """Take what scenario 2 asks for, where it may be had now."""
     last = debugged_at(context)
     if last is not None and context.now < last + DEBUG_PAUSE:
-        return Loan(finding=Finding(Reason.DEBUG_USED, "verbose logging was on already within a day"))
+        until = last + DEBUG_PAUSE
+        return Loan(finding=Finding(Reason.DEBUG_USED, "verbose logging was on already within a day", until=until))
     names = context.policy.spec.env
     timeouts, refused = _timeouts(context, findings)
     enabled = context.policy.spec.degradation.debug_logging is Switch.ENABLED
