@@ -18,7 +18,6 @@ _CRASHED = 2
 """Python's own exit code for a crash is 1, and a crash is no FAIL: it is INCONCLUSIVE."""
 _GARBAGE = 50_000
 """Objects that are made before Python looks for rings of them: a census makes rows by the million, and no rings."""
-_MODULES = {"reconcile": "recover"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _command(name: str) -> Callable[[Namespace], int]:
-    module = import_module(f"certstorage.validator.commands.{_MODULES.get(name, name)}")
+    module = import_module(f"certstorage.validator.commands.{name}")
     run: Callable[[Namespace], int] = module.run
     return run
 

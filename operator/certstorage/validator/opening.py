@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from argparse import Namespace
 from dataclasses import dataclass
 
+from certstorage.validator.options import WORKERS
 from certstorage.validator.s3 import S3
 from certstorage.validator.settings import Settings, settings
 from certstorage.validator.throttle import Bucket, Throttle
-
-_WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,10 @@ def opened(options: Namespace) -> Opened:
         UsageError: bucket or local tree are not named.
     """
     chosen = settings(os.environ, bucket=options.bucket, prefix=options.prefix, root=options.root)
-    workers: int = getattr(options, "workers", _WORKERS)
+    workers: int = getattr(options, "workers", WORKERS)
     throttle = Throttle(
         workers,
         requests=Bucket(getattr(options, "max_requests", 0.0)),
         data=Bucket(getattr(options, "max_mib", 0.0) * (1 << 20)),
-        stop=threading.Event(),
     )
     return Opened(chosen, throttle, S3(chosen, throttle), workers)

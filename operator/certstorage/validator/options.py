@@ -16,6 +16,8 @@ from certstorage.validator.sampling import WHOLE
 
 PROGRAM = "s3-backfill-validator"
 USAGE = 3
+WORKERS = 64
+"""Most requests at once, unless said otherwise."""
 DEFAULT_REPORT = "artifacts/backfill_report.json"
 """Where the runbook looks for the report of a check."""
 
@@ -279,7 +281,7 @@ def _quarantine(group: _Group) -> None:
 
 def _load(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("load")
-    group.add_argument("--workers", type=values.workers, default=64, metavar="N", help="most requests at once")
+    group.add_argument("--workers", type=values.workers, default=WORKERS, metavar="N", help="most requests at once")
     group.add_argument(
         "--max-requests", type=values.seconds, default=0.0, metavar="N", help="requests a second (0: any)"
     )

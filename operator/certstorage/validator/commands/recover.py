@@ -1,4 +1,4 @@
-"""`recover` and `reconcile`: after an outage, mend what it left behind, and prove the rest."""
+"""`recover`: after an outage, mend what it left behind, and prove the rest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ from certstorage.validator.verdict import Rule
 
 
 def run(options: Namespace) -> int:
-    """Run either; returns the exit code."""
-    return _recover(options) if options.command == "recover" else _reconcile(options)
-
-
-def _recover(options: Namespace) -> int:
+    """Run it; returns the exit code."""
     session = common.session(options)
     window = common.window(options, session.header.started)
     shard: Shard = options.shard
@@ -41,23 +37,4 @@ def _recover(options: Namespace) -> int:
         lambda context, found, marks: recover(context, plan, found, marks),
         common.sampling(window, options.min_sample, options.since),
         gathering,
-    )
-
-
-def _reconcile(options: Namespace) -> int:
-    """As recover, without a sample of the rest."""
-    session = common.session(options)
-    plan = Plan(
-        since=options.since,
-        window=None,
-        least=0,
-        reading=Reading(Rule(at_risk_clean=True), Care(options.settle)),
-        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine),
-        probes=1,
-        probe_interval_seconds=0,
-        own_prefix=session.settings.own_prefix,
-        quarantine=session.quarantine,
-    )
-    return session.run(
-        lambda context, found, marks: recover(context, plan, found, marks), {"since": common.told(options.since)}
     )
