@@ -45,9 +45,13 @@ class Timing:
     policy: str
     evaluation: timedelta
 
+    def manifest(self) -> Any:
+        """The policy, as its file says."""
+        return yaml.safe_load((ROOT / self.policy).read_text())
+
     def spec(self) -> Any:
-        """The policy's spec, as its file says."""
-        return yaml.safe_load((ROOT / self.policy).read_text())["spec"]
+        """Its spec."""
+        return self.manifest()["spec"]
 
 
 SCALED = Timing("deploy/demo", "deploy/demo/operator", "deploy/demo/generated/policy.yaml", timedelta(seconds=2))
