@@ -1,21 +1,20 @@
-"""Deleting a CertStoragePolicy: what was borrowed goes back, reads stay as they are, and it never hangs."""
+"""Deleting a CertStoragePolicy: what was borrowed goes back, reads stay as they are, and it never hangs.
+
+In a return it is deleted at the end of `test_modes.py`.
+"""
 
 from __future__ import annotations
-
-import json
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from tests.e2e import dead, people
 from tests.e2e.conftest import Tell
-from tests.e2e.story import asking, audit, cluster, stand
-from tests.e2e.story.facts import OPERATOR_MANAGER, READ_PRIMARY
+from tests.e2e.deleting import deleted, held_for, incident_of, let_go
+from tests.e2e.story import asking, audit, beginning, cluster
 from tests.e2e.story.kube import Kube, Object
 from tests.e2e.story.milder import DEGRADATION, Degraded
 from tests.e2e.story.outage import Outage
-from tests.e2e.story.steps import OUTAGE, StepName
+from tests.e2e.story.steps import OUTAGE
 from tests.e2e.story.sweeping import SWEEP, Swept
 from tests.e2e.story.world import World
 
@@ -24,21 +23,6 @@ from tests.e2e.story.world import World
 async def kube(world: World) -> Kube:
     """The cluster."""
     return world.kube
-
-
-async def create(kube: Kube) -> None:
-    """Create the policy of the demo, or leave it as it is there."""
-    await kube.kubectl("apply", f"--filename={stand.ROOT / stand.SCALED.policy}")
-
-
-async def deleted(kube: Kube, *, seconds: float) -> None:
-    """Delete the policy, and wait until it is gone."""
-    await kube.delete(cluster.POLICY_PATH)
-
-    async def gone() -> bool:
-        return await kube.find(cluster.POLICY_PATH) is None
-
-    await people.eventually("the policy is gone", gone, seconds=seconds)
 
 
 @pytest.mark.timeout(180)
@@ -73,7 +57,7 @@ async def test_in_an_outage_reads_stay_local_and_nobody_turns_them_on_but_a_pers
     await let_go(kube, reads="false")
     assert await people.has_event(kube, "PolicyDeleted")
     await outage.world.faults.mend()
-    await create(kube)
+    await beginning.apply_policy(kube)
 
     async def left_alone() -> bool:
         return await people.reason(kube) == "ReadsOffByOther"
@@ -106,51 +90,9 @@ async def test_in_an_attempt_its_job_ends_with_it_and_reads_stay_local(kube: Kub
     assert OUTAGE.broken(facts) == ()
 
 
-@pytest.mark.timeout(600)
-async def test_in_a_return_reads_stay_where_the_proof_brought_them(kube: Kube, outage: Outage) -> None:
-    await kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": {"fallbackCheckSeconds": 120}}})
-    await outage.calm()
-    before = await kube.get(cluster.DEPLOYMENT_PATH)
-    await outage.cut("reset")
-    await outage.protected()
-    await outage.held()
-    await outage.mend()
-    async with outage.comparing():
-        await outage.story.until(StepName.READ_PRIMARY_ON, within=outage.deadlines.validated)
-    incident = await held_for(kube)
-    await deleted(kube, seconds=60)
-
-    await let_go(kube, reads="true")
-    await outage.story.until(StepName.FALLBACK_BELOW_1_PERCENT, within=outage.deadlines.checked)
-    assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == before["spec"]
-    assert (await incident_of(kube, incident))["phase"] == "Resolved"
-    assert OUTAGE.broken(outage.observer.facts) == ()
-
-
-async def held_for(kube: Kube) -> str:
-    """The incident that the Deployment is held for."""
-    annotations = (await kube.get(cluster.DEPLOYMENT_PATH))["metadata"]["annotations"]
-    return str(json.loads(annotations[audit.HOLD])["incident"])
-
-
-async def let_go(kube: Kube, *, reads: str) -> None:
-    """Fail unless reads are so, and nothing of the operator's is left on the Deployment."""
-    deployment = await kube.get(cluster.DEPLOYMENT_PATH)
-    env = audit.container_env(deployment["spec"]["template"]["spec"]["containers"])
-    assert env[READ_PRIMARY] == reads
-    assert audit.HOLD not in deployment["metadata"].get("annotations", {})
-    assert OPERATOR_MANAGER not in {entry["manager"] for entry in deployment["metadata"]["managedFields"]}
-
-
 async def jobs_of(kube: Kube, kind: str) -> list[Object]:
     """The Jobs of this kind."""
     return await kube.items(cluster.JOBS_PATH, labelSelector=f"{audit.KIND}={kind}")
-
-
-async def incident_of(kube: Kube, name: str) -> Mapping[str, Any]:
-    """The status of an incident."""
-    found: Mapping[str, Any] = (await kube.get(f"{cluster.INCIDENTS_PATH}/{name}"))["status"]
-    return found
 
 
 @pytest.mark.timeout(600)

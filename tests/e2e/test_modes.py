@@ -1,4 +1,4 @@
-"""One outage among people: spec.mode is changed in the middle of it, and others write the Deployment, too."""
+"""One outage among people: spec.mode is changed, others write the Deployment, and the policy is deleted in the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.e2e import others, panels, people
+from tests.e2e import deleting, others, panels, people
 from tests.e2e.story import cluster
 from tests.e2e.story.facts import Facts
 from tests.e2e.story.kube import Kube
@@ -25,7 +25,8 @@ NO_FIGHT = timedelta(seconds=12)
 
 @pytest.fixture
 async def kube(world: World) -> Kube:
-    """The cluster with little patience for a rollout."""
+    """The cluster with little patience for a rollout, and a policy that looks at a return for long."""
+    await world.kube.patch(cluster.POLICY_PATH, {"spec": {"recovery": {"fallbackCheckSeconds": 120}}})
     await world.kube.patch(cluster.DEPLOYMENT_PATH, {"spec": {"progressDeadlineSeconds": PROGRESS_SECONDS}})
     return world.kube
 
@@ -36,10 +37,11 @@ async def set_mode(kube: Kube, mode: str) -> None:
 
 
 @pytest.mark.timeout(900)
-async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, outage: Outage) -> None:
+async def test_an_outage_with_every_mode_with_others_who_write_and_a_deletion(kube: Kube, outage: Outage) -> None:
     """Observe says, ProtectOnly goes local, Enforce brings back; who else writes is named, and never fought for long.
 
-    Once it is over, every panel of the dashboard has data.
+    When reads are back, every panel of the dashboard has data. Then the policy is deleted, before the return is judged:
+    reads stay where the proof brought them.
     """
     story, deadlines = outage.story, outage.deadlines
     await outage.calm()
@@ -77,7 +79,11 @@ async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, o
     await set_mode(kube, "Enforce")
     async with outage.comparing():
         await story.until(StepName.READ_PRIMARY_ON, within=deadlines.validated)
-    await outage.checked()
+    await panels.filled_in(outage.world)
+    incident = await deleting.held_for(kube)
+    await deleting.deleted(kube, seconds=60)
+    await deleting.let_go(kube, reads="true")
+    await story.until(StepName.FALLBACK_BELOW_1_PERCENT, within=deadlines.checked)
 
     facts = outage.observer.facts
     assert [step.step for step in story.steps] == list(StepName)
@@ -85,7 +91,7 @@ async def test_an_outage_with_every_mode_and_with_others_who_write(kube: Kube, o
     assert client_errors(facts) == 0
     patience = json.loads(manifest)["spec"]["progressDeadlineSeconds"]  # the new Deployment has its manifest's
     assert (await kube.get(cluster.DEPLOYMENT_PATH))["spec"] == {**before["spec"], "progressDeadlineSeconds": patience}
-    await panels.filled_in(outage.world)
+    assert (await deleting.incident_of(kube, incident))["phase"] == "Resolved"
 
 
 async def undone_once(kube: Kube, outage: Outage) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.e2e.story import audit, cluster, stand
 from tests.e2e.story.facts import OUTAGES, READ_PRIMARY, Facts
-from tests.e2e.story.kube import KubeError
+from tests.e2e.story.kube import Kube, KubeError
 from tests.e2e.story.observer import Observer
 from tests.e2e.story.steps import all_read
 from tests.e2e.story.story import Story
@@ -28,8 +28,7 @@ CALM = timedelta(minutes=6)
 
 
 async def cleared(world: World) -> None:
-    """Take away all that an earlier story left, however it ended; the policy is a new one, as its file says but for
-    its night: no story meets that, whatever the hour.
+    """Take away all that an earlier story left, however it ended, and apply a new policy.
 
     A policy remembers: verbose logging is for once a day, and what begins again within half an hour is the same
     incident.
@@ -56,6 +55,11 @@ async def cleared(world: World) -> None:
         *(_rolled_out(world, name) for name in (cluster.DEPLOYMENT, "loadgen")),
     )
     await _quiet(world)
+    await apply_policy(kube)
+
+
+async def apply_policy(kube: Kube) -> None:
+    """The policy as its file says, but for its night: no story meets that, whatever the hour. Raises KubeError."""
     policy = stand.SCALED.manifest()
     policy["spec"]["validation"]["schedule"] = _half_a_day_away(datetime.now(UTC))
     await kube.kubectl("apply", "--filename=-", stdin=json.dumps(policy))
