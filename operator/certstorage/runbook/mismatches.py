@@ -26,7 +26,8 @@ def facts(last: Validation | None) -> str:
     """What the last validation found, in one line."""
     if last is None:
         return "copies differ"
-    return f"{last.mismatch} of {last.sampled} objects differ ({last.mismatches} in all)"
+    differ = "1 object differs" if last.mismatches == 1 else f"{last.mismatches} objects differ"
+    return f"{differ} ({last.mismatch}, {last.sampled} compared)"
 
 
 def case_of(context: Context, found: Thread, finding: Finding, row: str, last: Validation | None) -> Case:
