@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ ATTEMPT = "storage.deltacrown.io/attempt"
 KIND = "storage.deltacrown.io/kind"
 CONTAINER = "web"
 
+_LONGEST_LINE = 8 << 20
+"""In bytes: both objects of a write, as large as etcd takes them, and more."""
+
 Event = Mapping[str, Any]
 """One audit.k8s.io/v1 Event as JSON."""
 
@@ -29,8 +33,11 @@ class AuditLog:
     offset: int = 0
 
     def skip(self) -> None:
-        """Begin at the present end."""
-        self.offset = self.path.stat().st_size
+        """Begin at the present end; a line that is still being written belongs to what comes."""
+        with self.path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            tail = log.seek(max(0, end - _LONGEST_LINE))
+            self.offset = tail + log.read(end - tail).rfind(b"\n") + 1
 
     def read(self) -> Iterator[Event]:
         """Every event written since the last call, in the order of the file."""

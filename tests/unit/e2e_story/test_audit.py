@@ -125,3 +125,13 @@ def test_a_log_can_be_read_from_its_present_end_and_after_it_began_anew(tmp_path
     assert list(log.read()) == []
     path.write_text('{"n": 3}\n')
     assert list(log.read()) == [{"n": 3}]
+
+
+def test_a_line_that_is_half_written_at_the_present_end_is_read_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_text('{"n": 1}\n{"n": ')
+    log = AuditLog(path)
+    log.skip()
+    with path.open("a") as more:
+        more.write("2}\n")
+    assert list(log.read()) == [{"n": 2}]
