@@ -106,11 +106,11 @@ class _Check:
                 self._differing.append(row.key) if row.differs else self._offer(row)
             return
         for one in judged(rows, self._context, self._marks):
-            if one.row.differs:
-                self._differing.append(one.row.key)
-            elif one.says is Says.EQUAL:
+            if one.says is Says.EQUAL:
                 self._found.census_methods[one.method] += 1
                 self._offer(one.row)
+            elif one.row.differs:
+                self._differing.append(one.row.key)
             else:
                 (self._doubted if one.says is Says.DIFFERENT else self._unjudged).append(one.row.key)
 

@@ -39,13 +39,13 @@ def judged(rows: Iterator[Row], context: Context, marks: Marks) -> Iterator[Judg
     asked = ((row, _question(row, context.tree, marks)) for row in rows)
     for batch in context.ahead(hashed(asked)):
         for row, md5 in batch:
-            if row.differs or row.remote is None:
-                yield Judged(row, Says.DIFFERENT, Method.LISTING)
-            elif md5 is None:
-                aside.append(row)
-            else:
+            if md5 is not None and row.remote is not None:
                 says = Says.EQUAL if md5.hex() == row.remote.etag else Says.DIFFERENT
                 yield _noted(Judged(row, says, Method.ETAG_MD5), marks)
+            elif row.differs:
+                yield Judged(row, Says.DIFFERENT, Method.LISTING)
+            else:
+                aside.append(row)
         if len(aside) >= _TOGETHER:
             yield from _by_threads(aside, context, marks)
             aside = []

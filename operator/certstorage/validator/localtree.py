@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from certstorage.validator import localfile
 from certstorage.validator.facts import LocalFacts
@@ -51,16 +52,22 @@ class LocalTree:
         except OSError as error:
             raise LocalError(f"local tree {keys.root}: {error.strerror}") from error
 
-    def walk(self, trouble: WalkTrouble) -> Iterator[tuple[str, LocalFacts]]:
-        """Every regular file, a directory at a time; what cannot be read or named goes to `trouble`.
+    def walk(self, trouble: WalkTrouble) -> Iterator[Iterator[tuple[str, LocalFacts]]]:
+        """Every regular file, a folder at a time, to be read to its end before the next one.
 
+        Folders come in the order of their names, as listings mostly do. What cannot be read or named goes to `trouble`.
         Files that vanish while being walked are left out; symbolic links are trouble, not files: one that leads out of
         the tree must never be uploaded.
         """
-        for folder, entry in self._entries(trouble):
-            found = self._found(folder, entry, trouble)
-            if found is not None:
-                yield found
+        pending = [""]
+        while pending:
+            below: list[str] = []
+            yield self._files(pending.pop(), below, trouble)
+            pending += sorted(below, reverse=True)
+
+    def files(self, trouble: WalkTrouble) -> Iterator[tuple[str, LocalFacts]]:
+        """Every regular file, as `walk` finds them."""
+        return chain.from_iterable(self.walk(trouble))
 
     def folder(self, folder: str, trouble: WalkTrouble | None = None) -> Iterator[str]:
         """The keys of the regular files directly in a folder, which is named by its key; nothing if there is none.
@@ -150,34 +157,27 @@ class LocalTree:
         path = self.path(key)
         return path is not None and localfile.feed(path, size, sink)
 
-    def _entries(self, trouble: WalkTrouble) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """Everything in the tree that is no directory and not hidden, with its folder relative to the root."""
-        pending = [""]
-        while pending:
-            folder = pending.pop()
-            try:
-                with os.scandir(f"{self.keys.root}/{folder}") as entries:
-                    for entry in entries:
-                        if hidden(entry.name):
-                            continue
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(f"{folder}{entry.name}/")
-                        else:
-                            yield folder, entry
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                trouble.note(f"{folder or '.'}: {error.strerror}")
-
-    def _found(self, folder: str, entry: os.DirEntry[str], trouble: WalkTrouble) -> tuple[str, LocalFacts] | None:
-        name = f"{folder}{entry.name}"
+    def _files(self, folder: str, below: list[str], trouble: WalkTrouble) -> Iterator[tuple[str, LocalFacts]]:
+        """The regular files of a folder, which is named relative to the root; the folders in it go to `below`."""
         try:
-            return self.keys.key(name), localfile.facts_of(entry.stat(follow_symlinks=False), name)
+            with os.scandir(f"{self.keys.root}/{folder}") as entries:
+                for entry in entries:
+                    if hidden(entry.name):
+                        continue
+                    name = folder + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append(f"{name}/")
+                        continue
+                    try:
+                        yield self.keys.key(name), localfile.facts_of(entry.stat(follow_symlinks=False), name)
+                    except FileNotFoundError:
+                        continue
+                    except (UnmappableKeyError, LocalError) as error:
+                        trouble.note(str(error))
         except FileNotFoundError:
-            return None
-        except (UnmappableKeyError, LocalError) as error:
-            trouble.note(str(error))
-            return None
+            return
+        except OSError as error:
+            trouble.note(f"{folder or '.'}: {error.strerror}")
 
 
 def _anchor(root: str) -> tuple[int, int]:

@@ -33,7 +33,7 @@ def name(context: Context, care: Care, found: Found, most_kept: int = 10_000) ->
     found.pattern = classify(hits, found.batches)
     suspects = [look for look in found.mismatches() if _suspect(look)]
     if suspects:
-        owners = _owners({look.remote.size for look in suspects if look.remote}, context, tally)
+        owners = _owners(_sizes_of_others(suspects, tally), context, tally)
         for settled in (found.at_risk, found.rest, found.expanded):
             settled.mismatches.first = [_named(look, owners) for look in settled.mismatches]
 
@@ -67,6 +67,17 @@ def _named(look: Look, owners: Mapping[str, str]) -> Look:
     return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
 
 
+def _sizes_of_others(suspects: Iterable[Look], tally: Tally) -> set[int]:
+    """The sizes of their objects that another file than their own has."""
+    own = [
+        (look.remote.size, look.local is not None and look.local.size == look.remote.size)
+        for look in suspects
+        if look.remote
+    ]
+    files = tally.files_of({size for size, _ in own})
+    return {size for size, is_own in own if files[size] > is_own}
+
+
 def _owners(sizes: set[int], context: Context, tally: Tally) -> dict[str, str]:
     """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
     owners: dict[str, str] = {}
@@ -89,7 +100,7 @@ def _of_sizes(sizes: set[int], context: Context, tally: Tally) -> Iterator[str]:
 def _tally(context: Context, found: Found) -> Tally:
     """What the census counted; counted now, where it did not (in a merged report)."""
     if not found.tally.total:
-        for key, facts in context.tree.walk(WalkTrouble()):
+        for key, facts in context.tree.files(WalkTrouble()):
             found.tally.add(key, facts.size, facts.mtime_ns)
     return found.tally
 

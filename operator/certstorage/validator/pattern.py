@@ -122,6 +122,10 @@ class Tally:
         self._hours[changed_ns // _HOUR_NS] += 1
         self._bits[_bits(size)] += 1
 
+    def files_of(self, sizes: Set[int]) -> Counter[int]:
+        """How many files have each of these sizes in bytes."""
+        return Counter(size for size in self._sizes if size in sizes)
+
     def folders_with(self, sizes: Set[int]) -> Iterator[str]:
         """The folders that hold a file of one of these sizes in bytes, as their keys have them."""
         for folder, begin, end in self._ranges():

@@ -113,7 +113,7 @@ def repair(context: Context, plan: Plan, found: Found) -> Verdict:
         StoreError, LocalError: a side cannot be read at all; nothing is known.
         Cancelled: asked to stop; what was done is done, and a repetition goes on where this one ended.
     """
-    found.counts.local = sum(1 for _ in context.tree.walk(WalkTrouble()))
+    found.counts.local = sum(1 for _ in context.tree.files(WalkTrouble()))
     if found.counts.local < _SHRUNKEN * plan.named.local:
         files = f"{found.counts.local} files, {plan.named.local} when the report was written"
         return unknown("LocalTreeShrunken", f"the local tree holds {files}: wrong mount?")

@@ -53,11 +53,15 @@ class S3:
         os.environ.setdefault("TOKIO_WORKER_THREADS", _NETWORK_THREADS)
         self._settings = settings
         self._throttle = throttle
-        self._once = _client(settings, retries=0)
         self._patient = _client(settings, retries=_LIST_RETRIES)
         self._pressed = threading.local()
         self._odd_keys = False
         self._begun: dict[str, Iterator[Sequence[Listed]]] = {}
+
+    @cached_property
+    def _once(self) -> S3Store:
+        """Made when it is needed: the listing is sooner on its way."""
+        return _client(self._settings, retries=0)
 
     @cached_property
     def _plain(self) -> Plain:

@@ -15,10 +15,13 @@ from hashlib import blake2b
 _SPAN = 1 << 64
 
 
-def place(key: str, salt: str = "") -> int:
+def places(salt: str = "") -> Callable[[str], int]:
     """Where a key stands on the circle of 2**64 places."""
-    digest = blake2b(key.encode(), digest_size=8, key=salt.encode()[:64]).digest()
-    return int.from_bytes(digest, "big")
+    secret = salt.encode()[:64]
+    return lambda key: int.from_bytes(blake2b(key.encode(), digest_size=8, key=secret).digest(), "big")
+
+
+_shard_place = places("shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Shard:
 
     def has(self, key: str) -> bool:
         """Whether a key belongs to it."""
-        return self.count == 1 or place(key, "shard") % self.count == self.index
+        return self.count == 1 or _shard_place(key) % self.count == self.index
 
 
 WHOLE = Shard()
@@ -56,8 +59,8 @@ class Window:
 
     def distances(self) -> Callable[[str], float]:
         """`distance` for many keys."""
-        start, salt = int(self.start * _SPAN), self.salt
-        return lambda key: ((place(key, salt) - start) % _SPAN) / _SPAN
+        start, place = int(self.start * _SPAN), places(self.salt)
+        return lambda key: ((place(key) - start) % _SPAN) / _SPAN
 
 
 @dataclass(frozen=True, slots=True, order=True)
