@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from certstorage.api.decision import TargetPatch
 from certstorage.api.policy import FIELD_MANAGER
@@ -58,15 +58,17 @@ class Call:
 
 
 Hook = Callable[[Call], None]
+_T = TypeVar("_T")
 
 
 def nothing(_: Call) -> None:
     """A hook that lets everything pass."""
 
 
-def copied(value: Any) -> Any:
+def copied(value: _T) -> _T:
     """A deep copy; of plain JSON this is several times faster than the standard one."""
-    return pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+    made: _T = pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+    return made
 
 
 @dataclass
@@ -126,7 +128,7 @@ class FakeCluster:
 
     # --- what tests do as somebody else
 
-    def every(self, resource: Resource, namespace: str = "") -> list[Json]:
+    def every(self, resource: Resource, namespace: str = "") -> Sequence[Json]:
         """All stored objects of a kind."""
         return [
             one
@@ -293,7 +295,7 @@ class FakeCluster:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
-    def writes(self) -> list[Call]:
+    def writes(self) -> Sequence[Call]:
         """The writes that reached the fake."""
         return [call for call in self.calls if call.writes]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_another_version_is_refused_and_not_guessed(broken: str) -> None:
 
 
 def test_a_request_is_read_with_what_it_approves() -> None:
-    body = {
+    body: dict[str, Any] = {
         "metadata": {"name": "yes", "uid": "u", "creationTimestamp": "2026-11-23T03:10:00Z"},
         "spec": {
             "policyName": "certificates",

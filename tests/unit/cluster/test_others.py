@@ -55,11 +55,11 @@ def users(*pods: Json, claim: str = "certificates") -> tuple[ClaimUser, ...]:
 
 
 def test_neither_the_targets_pods_nor_validators_count_whatever_their_labels_say() -> None:
-    forged = {"labels": {"storage.deltacrown.io/policy": "certificates", "app": "deltacrown"}}
+    forged = {"storage.deltacrown.io/policy": "certificates", "app": "deltacrown"}
     found = users(
         pod("web-1", owner=("ReplicaSet", "set-1")),
         pod("validator", owner=("Job", "job-1")),
-        pod("worker", owner=("ReplicaSet", "set-2"), **forged),
+        pod("worker", owner=("ReplicaSet", "set-2"), labels=forged),
         pod("by-hand"),
         pod("elsewhere", claim="other"),
         pod("nothing", claim=""),

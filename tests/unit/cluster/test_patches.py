@@ -25,7 +25,7 @@ def applied(deployment: Json, patch: TargetPatch) -> Json:
     return found
 
 
-def written(hold: Hold | None, replicas: int | None = None, **env: str | None) -> TargetPatch:
+def written(hold: Hold | None, replicas: int | None = None, /, **env: str | None) -> TargetPatch:
     return TargetPatch("deployment-1", "7", hold, env, replicas)
 
 

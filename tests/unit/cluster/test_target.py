@@ -85,7 +85,7 @@ def test_every_state_of_a_variable(env: list[Json], expected: EnvVar) -> None:
 
 
 def managed(manager: str, *names: str, time: str = "2026-11-23T03:00:00Z", **changes: Any) -> Json:
-    fields = {f'k:{{"name":"{name}"}}': {".": {}, "f:name": {}, "f:value": {}} for name in names}
+    fields: Json = {f'k:{{"name":"{name}"}}': {".": {}, "f:name": {}, "f:value": {}} for name in names}
     node: Json = {"f:env": {".": {}, **fields}}
     for key in ('k:{"name":"web"}', "f:containers", "f:spec", "f:template", "f:spec"):
         node = {key: node}

@@ -21,7 +21,7 @@ class Slow(FakeCluster):
         super().__post_init__()
         self.go = asyncio.Event()
 
-    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> list[dict[str, int]]:  # type: ignore[override]
+    async def list(self, resource: Resource, namespace: str = "", *, labels: str = "") -> list[dict[str, int]]:
         self.sent += 1
         mine = self.sent
         await self.go.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Generator
 
 import pytest
 
@@ -18,10 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note the outcome of a marked test."""
     report = yield
-    outcomes = item.config.stash.setdefault(OUTCOMES, defaultdict(dict))
+    empty: dict[str, dict[str, bool]] = defaultdict(dict)
+    outcomes = item.config.stash.setdefault(OUTCOMES, empty)
     name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
     for mark in item.iter_markers("runbook"):
         for row in mark.args:

@@ -32,16 +32,16 @@ from tests.unit.runbook.stories import (
     rows,
     told,
 )
-from tests.unit.runbook.world import DUAL, ME, READ, World, healthy, make_policy, outage
+from tests.unit.runbook.world import DUAL, ME, READ, Spec, World, healthy, make_policy, outage
 
 LEVEL, CONNECT, READ_TIMEOUT = "LOG_LEVEL", "CERT_S3_CONNECT_TIMEOUT", "CERT_S3_READ_TIMEOUT"
-LONG = {
+LONG: Spec = {
     "env": {"connectTimeout": CONNECT, "readTimeout": READ_TIMEOUT},
     "degradation": {"longTimeouts": "WhenLatencySuspected"},
 }
 
 
-def degraded(value: float = 0.12, **changes: object) -> World:
+def degraded(value: float = 0.12, /, **changes: object) -> World:
     """Saves fail in part, past the first breath; the Findings Job runs, and the log level is DEBUG."""
     world = World(**changes)  # type: ignore[arg-type]
     world.env.setdefault(LEVEL, EnvVar.literal("INFO", "helm"))

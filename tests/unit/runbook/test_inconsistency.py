@@ -16,9 +16,9 @@ from certstorage.api.requests import RequestPhase, RequestType, Trigger
 from certstorage.api.scenarios import Scenario
 from certstorage.api.status import Status
 from tests.unit.runbook.stories import alerts, asked, kinds, message, pass_time, phase, probed, ready, rows, told
-from tests.unit.runbook.world import World, make_policy, outage
+from tests.unit.runbook.world import Spec, World, make_policy, outage
 
-ALL = {"validation": {"repair": "All"}}
+ALL: Spec = {"validation": {"repair": "All"}}
 BAD = {
     "mismatch": 0.006,
     "mismatches": 3,
@@ -29,9 +29,7 @@ BAD = {
 }
 
 
-def differing(
-    pattern: PatternKind = PatternKind.SINGLE, spec: dict[str, object] | None = None, **changes: object
-) -> World:
+def differing(pattern: PatternKind = PatternKind.SINGLE, /, spec: Spec | None = None, **changes: object) -> World:
     """The nightly validation has failed with this pattern."""
     world = World(policy=make_policy(**(ALL if spec is None else spec)))
     world.validation = FireTimes(world.now, world.now + timedelta(days=1))

@@ -26,7 +26,7 @@ def slow(world: World) -> None:
     world.signals = replace(world.signals, signals={**world.signals.signals, signal.name: signal})
 
 
-def long(client: Client = FITS, **env: EnvVar) -> World:
+def long(client: Client = FITS, /, **env: EnvVar) -> World:
     """Saves fail in part and GETs are slow: log level and both timeouts are wanted."""
     world = World(policy=make_policy(1, **LONG), target_changes={"client": client})
     world.env[LEVEL] = EnvVar.literal("INFO", "helm")

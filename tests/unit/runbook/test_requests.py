@@ -14,7 +14,7 @@ from tests.unit.runbook.world import World, healthy, hidden_outage, make_policy,
 
 def waiting(**spec: object) -> World:
     """S3 is back and the way back waits for a person."""
-    world = World(signals=outage(), policy=make_policy(**(spec or {"recovery": {"approval": "Required"}})))
+    world = World(signals=outage(), policy=make_policy(1, **(spec or {"recovery": {"approval": "Required"}})))
     world.step()
     world.signals = healthy()
     world.step(60)

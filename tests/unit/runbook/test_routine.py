@@ -190,7 +190,7 @@ def test_a_job_of_somebody_else_or_without_receipt_proves_nothing() -> None:
         world = at_night()
         world.step()
         world.finish()
-        world.jobs[world.job().name] = replace(world.job(), **change)  # type: ignore[arg-type]
+        world.jobs[world.job().name] = replace(world.job(), **change)
         world.step(30)
         assert world.status.last_validation is None
 

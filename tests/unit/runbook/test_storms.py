@@ -110,9 +110,12 @@ def _job_gone(world: World, chance: Chance) -> None:
 
 
 def _foreign_write(world: World, chance: Chance) -> None:
-    name, values = chance.choice(
-        [(READ, ["true", "false"]), (DUAL, ["true", "false", None]), (LEVEL, ["INFO", "WARNING"])]
-    )
+    writes: list[tuple[str, list[str | None]]] = [
+        (READ, ["true", "false"]),
+        (DUAL, ["true", "false", None]),
+        (LEVEL, ["INFO", "WARNING"]),
+    ]
+    name, values = chance.choice(writes)
     world.env[name] = EnvVar.literal(chance.choice(values), "argocd")
 
 

@@ -77,7 +77,7 @@ def a_validation_after_the_repair_that_cannot_tell() -> World:
 def an_inconsistency_that_a_person_must_mend() -> World:
     world = onward(differing(spec={"validation": {"repair": "Report"}}))
     protecting, unreported = differing(spec={"mode": "ProtectOnly"}), differing(report="")
-    for other in (protecting, unreported, differing(pattern=PatternKind.NONE)):
+    for other in (protecting, unreported, differing(PatternKind.NONE)):
         world.passes += other.passes[-2:]
     other = differing()
     other.incidents, other.status = {}, replace(other.status, scenarios=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from certstorage.api.observed import (
     JobPhase,
@@ -34,14 +35,15 @@ def reads_fall_back() -> World:
 @story
 def reads_fall_back_for_every_cause() -> World:
     world = onward(in_work(Scenario.READ_FALLBACK, 0.5))
-    for changes in (
+    causes: tuple[dict[str, Any], ...] = (
         {"get_p95_seconds": 0.7},
         {"facts": (Fact("path", "warning", "TCP 900 ms"),)},
         {"steps": {"GetObject": "AccessDenied"}},
         {"facts": (Fact("tls", "warning", "an old version"),)},
         {"get_p95_seconds": None, "steps": {}, "facts": (Fact("location", "unknown", "AccessDenied"),)},
         {},
-    ):
+    )
+    for changes in causes:
         other = in_work(Scenario.READ_FALLBACK)
         probed(other, **changes)
         other.step(30)

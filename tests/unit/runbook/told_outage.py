@@ -20,7 +20,8 @@ from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Answer, RequestType
 from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import SignalName, SignalSet, Verdict
-from tests.unit.runbook.tellers import DAY, HOLD, down, onward, returning, story, validating
+from tests.unit.runbook.stories import HOLD
+from tests.unit.runbook.tellers import DAY, down, onward, returning, story, validating
 from tests.unit.runbook.test_degradation import clear, degraded
 from tests.unit.runbook.test_milder import in_work
 from tests.unit.runbook.test_requests import approve_incident, waiting

@@ -21,7 +21,8 @@ from certstorage.api.receipt import ReceiptVerdict
 from certstorage.api.requests import Answer, Approves, RequestType
 from certstorage.api.signals import SignalSet, Verdict
 from certstorage.runbook.decide import decide
-from tests.unit.runbook.tellers import DAY, HOLD, onward, story
+from tests.unit.runbook.stories import HOLD
+from tests.unit.runbook.tellers import DAY, onward, story
 from tests.unit.runbook.test_inconsistency import BAD
 from tests.unit.runbook.test_sweep import approve, asked_for, scaled_down, sweeping
 from tests.unit.runbook.test_sweep_requests import AUTOMATIC

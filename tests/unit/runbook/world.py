@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from certstorage.api.decision import Decision, EventWanted, JobWanted
 from certstorage.api.env import EnvVar, FlagState
@@ -38,6 +39,8 @@ from certstorage.runbook.decide import decide
 START = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 READ, DUAL = "CERT_S3_READ_PRIMARY", "CERT_S3_DUAL_WRITE"
 ME = "certstorage-operator"
+Spec = dict[str, Any]
+"""Parts of a policy's spec, as JSON."""
 
 
 def make_policy(generation: int = 1, **spec: object) -> Policy:
@@ -224,7 +227,7 @@ class World:
         read = read_incident({"metadata": {"name": wanted.name, "uid": f"uid-{wanted.name}"}, "status": status})
         return read if old is None else replace(read, notes=old.notes, generation=old.generation)
 
-    def ask(self, kind: RequestType, name: str = "ask", **fields: object) -> None:
+    def ask(self, kind: RequestType, name: str = "ask", /, **fields: object) -> None:
         """Somebody creates a request now."""
         seen = RequestSeen(name, f"uid-{name}", kind, self.now, by="jane@example.com")
         self.requests = (*self.requests, replace(seen, **fields))  # type: ignore[arg-type]
@@ -242,7 +245,7 @@ class World:
         """The newest Job."""
         return list(self.jobs.values())[-1]
 
-    def finish(self, verdict: ReceiptVerdict = ReceiptVerdict.PASSED, **changes: object) -> None:
+    def finish(self, verdict: ReceiptVerdict = ReceiptVerdict.PASSED, /, **changes: object) -> None:
         """The newest Job ends with this receipt, honestly made unless `changes` say otherwise."""
         job = self.job()
         receipt = Receipt(

@@ -66,7 +66,7 @@ async def test_kopf_logs_in_as_our_own_client_does_and_reads_the_token_again() -
     def refresh(configuration: Configuration) -> None:
         configuration.api_key["BearerToken"] = "bearer new"
 
-    ours.refresh_api_key_hook = refresh
+    ours.refresh_api_key_hook = refresh  # type: ignore[assignment]  # the library declares what it begins with, None
     found = await connection(ours)
     assert (found.server, found.token, found.trust_env) == ("https://api:6443", "new", False)
     context = found.as_ssl_context()
@@ -82,7 +82,7 @@ def test_kopf_is_told_to_leave_nothing_behind() -> None:
     assert found.watching.label_selectors["batch/v1/jobs"] == "storage.deltacrown.io/policy"
     assert found.persistence.finalizer != FINALIZER, "kopf takes its finalizer off objects that no handler of it holds"
     storage = found.persistence.diffbase_storage
-    assert storage.fetch(body={}) is None  # type: ignore[typeddict-item,arg-type]
+    assert storage.fetch(body={}) is None  # type: ignore[arg-type]
 
 
 def test_handlers_only_watch() -> None:

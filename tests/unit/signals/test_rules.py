@@ -257,9 +257,8 @@ def test_every_timing_reaches_a_rule() -> None:
     for field in fields(Timings):
         value = getattr(Timings(), field.name)
         larger = value + 1 if isinstance(value, int) else value * (0.5 if field.name == "interval" else 1.5)
-        changed = replace(
-            Timings(), window=timedelta(minutes=20), **({} if field.name == "window" else {field.name: larger})
-        )
+        change: dict[str, Any] = {} if field.name == "window" else {field.name: larger}
+        changed = replace(Timings(), window=timedelta(minutes=20), **change)
         assert (
             rule_file(changed) != rule_file(replace(Timings(), window=timedelta(minutes=20))) or field.name == "window"
         )

@@ -90,7 +90,7 @@ async def test_a_server_that_cannot_be_believed_is_a_condition_and_after_ten_min
     assert {one["verdict"] for one in signals.values()} == {"Unknown"}
     assert {one["reason"] for one in signals.values()} == {"TlsFailed"}
     assert world.last is not None
-    assert world.last.alerts == ()
+    assert list(world.last.alerts) == []
 
     prometheus.later(UNKNOWN_PAGES_AFTER.total_seconds())
     await passed(world, prometheus)

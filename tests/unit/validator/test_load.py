@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,11 +51,11 @@ def clock() -> Clock:
     return Clock()
 
 
-def throttle(clock: Clock, most: int = 64, **more: Bucket) -> Throttle:
-    return Throttle(most, stop=Waiting(clock), clock=clock, **more)
+def throttle(clock: Clock, requests: Bucket | None = None) -> Throttle:
+    return Throttle(stop=Waiting(clock), clock=clock, requests=requests)
 
 
-def failing(times: int, fault: Fault = Fault.THROTTLED, retry_after: float | None = None) -> object:
+def failing(times: int, fault: Fault = Fault.THROTTLED, retry_after: float | None = None) -> Callable[[], str]:
     """Fails so many times, then answers."""
     left = times
 
@@ -185,7 +186,7 @@ def test_an_error_in_the_work_reaches_the_caller() -> None:
 
 
 def test_an_error_in_the_source_reaches_the_caller() -> None:
-    def source() -> object:
+    def source() -> Iterator[int]:
         yield 1
         raise StoreError(Fault.UNAVAILABLE, "broken listing")
 
@@ -207,6 +208,7 @@ def test_who_stops_reading_leaves_no_thread_behind() -> None:
     before = threading.active_count()
     results = spread(str, iter(int, 1), Throttle(4), workers=4)
     next(results)
+    assert isinstance(results, Generator)
     results.close()
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and "_labour" in thread.name:

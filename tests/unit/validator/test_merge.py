@@ -41,8 +41,8 @@ def test_shards_merge_to_the_report_of_one_run(copies: Copies, seed: int, count:
     assert sorted(look.key for look in merged.found.mismatches()) == sorted(
         look.key for look in whole.found.mismatches()
     )
-    ours, theirs = merged.found.pattern, whole.found.pattern
-    assert (ours.kind, ours.axis, ours.value) == (theirs.kind, theirs.axis, theirs.value)
+    told, expected = merged.found.pattern, whole.found.pattern
+    assert (told.kind, told.axis, told.value) == (expected.kind, expected.axis, expected.value)
 
 
 def spoil(copies: Copies, dice: random.Random) -> None:

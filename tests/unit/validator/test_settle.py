@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -173,7 +174,7 @@ def test_big_objects_are_compared_piece_by_piece(copies: Copies) -> None:
     assert ("chunks", same) in copies.store.requests
 
 
-def failing(fault: Fault) -> object:
+def failing(fault: Fault) -> Callable[[str, str], None]:
     """Every request fails."""
 
     def fail(verb: str, key: str) -> None:
