@@ -158,7 +158,7 @@ class Server:
         until(f"{user} may {verb} {resource} in {namespace}", allowed, seconds=30)
 
 
-def policy(namespace: str, name: str = "certificates", **spec: object) -> Json:
+def policy(namespace: str, name: str = "certificates", /, **spec: object) -> Json:
     """The least document that is accepted, with these fields of its spec set."""
     base = {"targetRef": {"name": "deltacrown"}, "storage": {"bucket": "deltacrown-certificates"}}
     return {

@@ -270,7 +270,7 @@ def test_no_way_in(plane: ControlPlane, tmp_path: Path, change: dict[str, Any], 
 
 def test_kubectl_finds_it(desk: Desk) -> None:
     here = Path(sys.executable).parent
-    command = [here / "kubectl", "certstorage", "status", "certificates", "-n", desk.namespace]
+    command: list[str | Path] = [here / "kubectl", "certstorage", "status", "certificates", "-n", desk.namespace]
     env = {**os.environ, "PATH": f"{here}:{os.environ['PATH']}", "KUBECONFIG": str(desk.plane.kubeconfig)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,6 @@
 """Two clones on one machine, and what is left of a node when it was taken down."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ def namespaces_of(node: Node) -> set[str]:
 
 def left_of(node: Node, namespaces: set[str]) -> dict[str, list[str]]:
     """Everything on this machine that lives in the node's namespaces or carries its name."""
-    left = {
+    left: dict[str, Sequence[str | Path]] = {
         "processes": [
             link.parts[2]
             for link in Path("/proc").glob("[0-9]*/ns/*")

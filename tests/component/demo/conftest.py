@@ -93,8 +93,8 @@ async def begin(folder: Path, started: list[Program]) -> World:
             patch.setenv(name, secret[name])
         patch.setenv("CERT_S3_BUCKET", BUCKET)
         patch.setenv("AWS_ENDPOINT_URL_S3", s3)
-        for command in ("create", "create", "wait"):
-            assert await asyncio.to_thread(bucket.main, [command]) == 0
+        for step in ("create", "create", "wait"):
+            assert await asyncio.to_thread(bucket.main, [step]) == 0
     return found
 
 

@@ -97,8 +97,8 @@ async def test_each_answer_of_a_pod_that_leaves_says_that_its_connection_ends(ho
 
     async with aiohttp.ClientSession() as client:
 
-        async def ends(method: str, url: str, **body: bytes) -> bool:
-            async with client.request(method, url, **body) as response:
+        async def ends(method: str, url: str, data: bytes | None = None) -> bool:
+            async with client.request(method, url, data=data) as response:
                 await response.read()
                 return response.headers.get("Connection") == "close"
 

@@ -160,7 +160,7 @@ async def test_an_answer_that_does_not_come_is_a_timeout() -> None:
     never = asyncio.Event()
     async with visited(shop, CERT_LOAD_TIMEOUT_SECONDS="0.3") as (traffic, tally):
 
-        async def swallow(_request: web.Request) -> web.StreamResponse:
+        async def swallow(request: web.Request) -> web.StreamResponse:
             await never.wait()
             return web.Response()
 

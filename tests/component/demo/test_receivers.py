@@ -62,7 +62,7 @@ async def phones(tmp_path: Path) -> AsyncIterator[Phones]:
     config = config.replace("/etc/alertmanager/templates", str(DEMO / "generated"))
     (tmp_path / "alertmanager.yml").write_text(config)
     assert yaml.safe_load(config)["route"]["group_wait"] == "1s"
-    command = [
+    command: list[str | Path] = [
         binaries.alertmanager(),
         f"--config.file={tmp_path / 'alertmanager.yml'}",
         f"--storage.path={tmp_path / 'data'}",
@@ -120,7 +120,7 @@ async def test_an_outage_of_a_receiver_loses_nothing(phones: Phones) -> None:
 
     async def delivered() -> bool:
         slack, pages = await phones.received("slack"), await phones.received("pagerduty")
-        return slack[-1]["status"] == 200 and pages[-1]["status"] == 202
+        return bool(slack[-1]["status"] == 200 and pages[-1]["status"] == 202)
 
     await until("both are told again", delivered, 60)
     first, last = (await phones.received("pagerduty"))[0], (await phones.received("pagerduty"))[-1]

@@ -49,7 +49,7 @@ async def sees_a_change(stage: Stage, shell: Shell) -> None:
     await stage.cluster._call("PATCH", path, [("fieldManager", "helm")], change, "application/merge-patch+json")
 
     async def seen() -> bool:
-        version = (await stage.deployment())["metadata"]["resourceVersion"]
+        version: str = (await stage.deployment())["metadata"]["resourceVersion"]
         return shell.registry.seen(stage.namespace, TARGET) == version
 
     await stage.until("a change is seen", seen, seconds=10)

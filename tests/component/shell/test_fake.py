@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -24,8 +24,11 @@ NAME = "deltacrown"
 class Ground(Protocol):
     """A cluster, and what only somebody else than the operator does there."""
 
-    cluster: Cluster
     namespace: str
+
+    @property
+    def cluster(self) -> Cluster:
+        """The operator's port."""
 
     async def deploy(self, body: Json) -> None:
         """Make a Deployment as its owner."""
@@ -84,8 +87,13 @@ async def test_deployments(ground: Ground) -> None:
     body = here(deployment_body(NAME), ground)
     body["spec"] |= {"paused": True, "replicas": 0}
     await ground.deploy(body)
-    get = lambda: ground.cluster.get(DEPLOYMENTS, ground.namespace, NAME)  # noqa: E731
-    patch = lambda operations: ground.cluster.patch(DEPLOYMENTS, ground.namespace, NAME, operations)  # noqa: E731
+
+    async def get() -> Json:
+        return await ground.cluster.get(DEPLOYMENTS, ground.namespace, NAME)
+
+    async def patch(operations: Sequence[Json]) -> Json:
+        return await ground.cluster.patch(DEPLOYMENTS, ground.namespace, NAME, operations)
+
     for _ in range(100):
         # the controller looks once at what is new
         made = await get()

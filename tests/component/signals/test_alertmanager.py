@@ -47,7 +47,7 @@ def test_amtool_accepts_the_configuration_and_its_templates(version: str) -> Non
     checked = subprocess.run([AMTOOLS[version](), "check-config", SHIPPED], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     templates = ROOT / "deploy" / "alertmanager" / "templates" / "*.tmpl"
-    command = [AMTOOLS[version](), "template", "render", f"--template.glob={templates}"]
+    command: list[str | Path] = [AMTOOLS[version](), "template", "render", f"--template.glob={templates}"]
     for name in ("title", "text", "aws_case"):
         text = f'--template.text={{{{ template "certstorage.{name}" . }}}}'
         rendered = subprocess.run([*command, text], capture_output=True, text=True, check=False)
@@ -73,8 +73,8 @@ OUTAGE = "alertname=CertS3Outage severity=critical scenario=outage"
     ],
 )
 def test_who_hears_of_what(version: str, labels: str, receivers: str) -> None:
-    command = [AMTOOLS[version](), "config", "routes", "test", f"--config.file={SHIPPED}", *labels.split()]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    test = ["config", "routes", "test", f"--config.file={SHIPPED}", *labels.split()]
+    told = subprocess.run([AMTOOLS[version](), *test], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == receivers
 
 

@@ -48,8 +48,8 @@ def write(text: str, version: str, folder: Path) -> None:
     (folder / "history.txt").write_text(text)
     data = folder / f"prometheus-{version}" / "data"
     data.mkdir(parents=True)
-    command = [PROMTOOLS[version](), "tsdb", "create-blocks-from", "openmetrics", folder / "history.txt", data]
-    subprocess.run(command, check=True, capture_output=True)
+    blocks: list[str | Path] = ["create-blocks-from", "openmetrics", folder / "history.txt", data]
+    subprocess.run([PROMTOOLS[version](), "tsdb", *blocks], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("version", sorted(PROMTOOLS))

@@ -20,6 +20,8 @@ from tests.component.validator.faults import FaultProxy
 from tests.component.validator.seaweed import ACCESS_KEY, SECRET_KEY
 
 BUCKET = "deltacrown-certificates"
+PATIENCE = 120.0
+"""Seconds that a run may take."""
 
 
 def pdf(text: str, size: int = 0) -> bytes:
@@ -180,7 +182,7 @@ class World:
             command, env=self.environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def run(self, *arguments: str, timeout: float = 120, **more: str) -> Ran:
+    def run(self, *arguments: str, timeout: float = PATIENCE, **more: str) -> Ran:
         """Run the program to its end."""
         self._runs += 1
         output, receipt = (self._folder / f"{kind}-{self._runs}.json" for kind in ("report", "receipt"))
@@ -189,11 +191,11 @@ class World:
         report = json.loads(output.read_text()) if output.exists() else {}
         return Ran(process.returncode, report, json.loads(receipt.read_text() or "{}"), said)
 
-    def check(self, *arguments: str, **more: str) -> Ran:
+    def check(self, *arguments: str, timeout: float = PATIENCE, **more: str) -> Ran:
         """A check that judges everything at once, however young."""
-        return self.run("check", "--settle", "0.3", "--min-age", "0", *arguments, **more)
+        return self.run("check", "--settle", "0.3", "--min-age", "0", *arguments, timeout=timeout, **more)
 
-    def recover(self, *arguments: str, since: datetime | None = None, **more: str) -> Ran:
+    def recover(self, *arguments: str, since: datetime | None = None, timeout: float = PATIENCE, **more: str) -> Ran:
         """A recovery."""
         since = since or datetime.now(UTC) - timedelta(hours=1)
-        return self.run("recover", "--settle", "0.3", "--since", since.isoformat(), *arguments, **more)
+        return self.run("recover", "--settle", "0.3", "--since", since.isoformat(), *arguments, timeout=timeout, **more)
