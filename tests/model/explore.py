@@ -28,7 +28,7 @@ from tests.model.environment import Move, tidy
 from tests.model.invariants import INVARIANTS, Call, Invariant, Pass, violations
 from tests.model.keys import Key, key
 from tests.model.shell import Given
-from tests.model.state import COARSE, State, Timing
+from tests.model.state import COARSE, Program, State, Timing
 
 QUARTER_MINUTE = timedelta(seconds=15)
 MOST_REPEATS = 8
@@ -179,7 +179,7 @@ class Explorer:
             for given in self.world.givens:
                 self._pass(state, given)
 
-    def _call(self, state: State, running: shell.Program, others: tuple[shell.Program, ...]) -> None:
+    def _call(self, state: State, running: Program, others: tuple[Program, ...]) -> None:
         after, left = shell.perform(state, running)
         act = running.acts[0]
         label = f"the slow operator's {act.kind} " + (
@@ -199,7 +199,7 @@ class Explorer:
         program = shell.program(state, decision, given)
         label = f"a pass over {given.name}: {reason(decision)}"
         at: State = state
-        left: shell.Program | None = program
+        left: Program | None = program
         while left is not None:
             act, running, before = left.acts[0], left, at
             at, left = shell.perform(at, left)

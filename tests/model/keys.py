@@ -158,7 +158,7 @@ class _Plan(NamedTuple):
 
 
 @cache
-def _plan(kind: type) -> _Plan:
+def _plan(kind: type[Any]) -> _Plan:
     every = [one.name for one in fields(kind)] if is_dataclass(kind) else list(kind._fields)
     names = [name for name in every if (kind, name) not in _FORGOTTEN]
     get = attrgetter(*names)
@@ -200,7 +200,7 @@ def _walk(value: Any, when: When, shape: list[Hashable], atoms: list[Atom]) -> N
 @Known
 def flat(value: Any) -> Flat:
     """An object's shape by number, and the times and names in it, in order."""
-    plan = _plan(type(value))
+    plan = _plan(type(value))  # type: ignore[arg-type]  # mypy takes an instance's __hash__ for that of its class
     shape: list[Hashable] = [plan.name]
     atoms: list[Atom] = []
     for one, (when, coarser) in zip(plan.get(value), plan.fields, strict=True):

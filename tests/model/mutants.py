@@ -74,4 +74,7 @@ def module_of(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(again() if sys.argv[1:] == ["--again"] else score())
+    if sys.argv[1:] == ["--again"]:
+        again()
+    else:
+        sys.exit(score())

@@ -226,13 +226,13 @@ BUGS: tuple[Bug, ...] = (
         "what there was is not remembered",
         "replicas_are_owed",
         "sweep",
-        ((decide, "merge", around(decide.merge, _forgets_replicas)),),
+        ((decide, "merge", around(merge.merge, _forgets_replicas)),),
     ),
     Bug(
         "one replica is given back",
         "replicas_are_owed",
         "sweep",
-        ((decide, "merge", around(decide.merge, _one_back)),),
+        ((decide, "merge", around(merge.merge, _one_back)),),
     ),
     Bug(
         "replicas are taken before the finalizer is there",
@@ -245,13 +245,13 @@ BUGS: tuple[Bug, ...] = (
         "the write has no precondition",
         "acting_twice_is_acting_once",
         "two slow",
-        ((decide, "merge", around(decide.merge, _unconditional)),),
+        ((decide, "merge", around(merge.merge, _unconditional)),),
     ),
     Bug(
         "the hold is numbered on by each pass",
         "acting_twice_is_acting_once",
         "verdicts",
-        ((decide, "merge", around(decide.merge, _numbered_on)),),
+        ((decide, "merge", around(merge.merge, _numbered_on)),),
     ),
     Bug(
         "each pass names its own Job",
@@ -314,7 +314,7 @@ BUGS: tuple[Bug, ...] = (
         "a variable of the owner's is written",
         "others_keep_what_is_theirs",
         "verdicts",
-        ((decide, "merge", around(decide.merge, _more_env)),),
+        ((decide, "merge", around(merge.merge, _more_env)),),
     ),
     Bug(
         "reads go back to true, whatever was there",

@@ -19,7 +19,7 @@ from tests.model import shell
 from tests.model.environment import Move, tidy
 from tests.model.invariants import INVARIANTS, Call, Pass, violations
 from tests.model.liveness import Path
-from tests.model.state import REAL, State
+from tests.model.state import REAL, Program, State
 from tests.model.worlds import BASIC, CHECKS, DEGRADED, HEALTH, LEVELLED, MILD, NIGHT, OBSTACLES, VALUES, VERDICTS
 
 MOVES: tuple[Move, ...] = (
@@ -78,7 +78,7 @@ class Histories(RuleBasedStateMachine):
         decision = shell.decide(before, seen)
         if decision is None:
             return
-        left: shell.Program | None = shell.program(before, decision, seen)
+        left: Program | None = shell.program(before, decision, seen)
         at = before
         while left is not None and calls:
             act, running, since = left.acts[0], left, at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypedDict
 
 from certstorage.api.decision import JobKind
 from certstorage.api.env import EnvVar, FlagState
@@ -31,7 +32,15 @@ HIDDEN = signals(OUTAGE=V.CLEAR_UNPROVEN, RECOVERY=V.FIRING)
 FAR = START + 100_000 * TICK
 DENIED = (Problem(Reason.ENV_NOT_ALLOWED, "spec.env names X"),)
 
-GOOD, BAD, FEW = {"reads": 500.0}, {"reads": 500.0, "fallbacks": 50.0}, {"reads": 10.0}
+
+class Counters(TypedDict, total=False):
+    """What the new Pods have counted, as fields of Given."""
+
+    reads: float
+    fallbacks: float
+
+
+GOOD, BAD, FEW = Counters(reads=500.0), Counters(reads=500.0, fallbacks=50.0), Counters(reads=10.0)
 HEALTH = Given("health", HEALTHY, **GOOD)
 DOWN = Given("an outage", OUTAGE)
 STILL_DOWN = Given("the hidden outage", HIDDEN)
