@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
@@ -13,8 +14,9 @@ class OnlyContract(Contract):
 
     type_name = "only"
 
-    source_modules = fields.ListField(subfield=fields.ModuleField())
-    allowed_modules = fields.ListField(subfield=fields.ModuleField())
+    # Any: on the class it is the field, on a contract the list that was read by it
+    source_modules: Any = fields.ListField(subfield=fields.ModuleField())
+    allowed_modules: Any = fields.ListField(subfield=fields.ModuleField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Look at every direct import."""

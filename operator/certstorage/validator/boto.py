@@ -9,9 +9,9 @@ import mimetypes
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from certstorage.validator.facts import RemoteFacts
 from certstorage.validator.s3errors import NotThereError, from_status

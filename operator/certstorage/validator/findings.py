@@ -24,7 +24,7 @@ _S3_REFUSES_FROM_SECONDS = 900.0
 
 def findings(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Finding]:
     """Look at everything; nothing here raises because S3 says no."""
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     from certstorage.validator.boto import client as make_client  # noqa: PLC0415 - see above
 
