@@ -18,7 +18,6 @@ PERSON = "kubectl-set"
 GITOPS_SECONDS = 2.0
 """Between two of its syncs."""
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-NO_IMAGE = "localhost/certstorage-no-such-image:dev"
 
 
 @asynccontextmanager

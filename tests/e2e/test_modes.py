@@ -51,7 +51,7 @@ async def test_an_outage_with_every_mode_with_others_who_write_and_a_deletion(ku
     await outage.cut("reset")
     await story.until(StepName.ALERT_FIRING, within=deadlines.detected)
     await people.eventually("what would be done is said", lambda: observes(kube), seconds=30)
-    await others.set_image(kube, others.NO_IMAGE)
+    await others.set_image(kube, cluster.NO_IMAGE)
     fired = timedelta(seconds=10)  # five polls and evaluations
     alert = story.steps[-1].at
     await story.wait("some polls later", lambda facts: facts.clients[-1].at > alert + fired, within=2 * fired)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e import kill, others, people
 from tests.e2e.gate import Attempt, gate
-from tests.e2e.story import audit, cluster
+from tests.e2e.story import asking, audit, cluster
 from tests.e2e.story.facts import OPERATOR, READ_PRIMARY, Facts
 from tests.e2e.story.kube import Kube
 from tests.e2e.story.outage import Outage
@@ -104,12 +104,12 @@ async def test_the_story_ends_well_whatever_happens_on_the_way(outage: Outage, t
     await outage.held()
 
     # S3 is back; the first Job cannot start, the second is deleted, the operator dies during the third
-    await set_image(kube, others.NO_IMAGE)
+    await asking.set_image(kube, cluster.NO_IMAGE)
     await outage.mend()
     async with gate(kube, address, tmp_path / "on", Killer(kube).on), outage.comparing():
         await story.until(StepName.RECOVERY_PROVEN, within=outage.deadlines.proven)
         await people.eventually("JobStuck", lambda: people.has_event(kube, "JobStuck"), seconds=120)
-        await set_image(kube, None)
+        await asking.set_image(kube, None)
         await people.eventually("the second Job, remembered", lambda: remembered(kube, "2"), seconds=90)
         await kube.delete(f"{cluster.JOBS_PATH}/{incident}-r2", propagationPolicy="Background")
         await people.eventually("JobGone", lambda: people.has_event(kube, "JobGone"), seconds=30)
@@ -164,11 +164,6 @@ async def paged(kube: Kube, incident: str) -> bool:
     found = await people.pages(kube, incident=incident, reason="ForeignWriter")
     assert len(found) <= 1
     return bool(found)
-
-
-async def set_image(kube: Kube, image: str | None) -> None:
-    """The validator's image in the policy; None for the operator's own."""
-    await kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"image": image}}})
 
 
 async def running(kube: Kube, attempt: str) -> bool:

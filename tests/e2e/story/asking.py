@@ -30,3 +30,9 @@ async def approve(kube: Kube, request: str, *, by: str, decision: str = "Approve
         raise KubeError(0, f"request {request} has no plan to approve")
     approves = {"requestName": request, "planHash": plan, "decision": decision}
     return await ask(kube, "Approval", by=by, reason="the plan was read", approves=approves)
+
+
+async def set_image(kube: Kube, image: str | None) -> int:
+    """The validator's image in the policy; None for the operator's own. Gives the policy's generation."""
+    changed = await kube.patch(cluster.POLICY_PATH, {"spec": {"validation": {"image": image}}})
+    return int(changed["metadata"]["generation"])

@@ -29,6 +29,7 @@ BUCKET = "deltacrown-certificates"
 PREFIX = "certificates/"
 LOCAL = "/mnt/media/certificates"
 BALLAST = f"{LOCAL}/.ballast"
+NO_IMAGE = "localhost/certstorage-no-such-image:dev"
 CREDENTIALS_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/deltacrown-s3"
 FAULT_CONTROL = Service("s3", "s3-control", 9001)
 LOADGEN = Service(NAMESPACE, "loadgen", 8080)

@@ -59,7 +59,11 @@ _BY_PERSON = (
     ),
 )
 _ESCALATED = (
-    (Differs.REPAIR_RUNS, "its Job runs, and somebody deletes it", job_made(Differs.REPAIR_RUNS, "Repair")),
+    (
+        Differs.REPAIR_RUNS,
+        "its Job is made, and somebody deletes it before it starts",
+        job_made(Differs.REPAIR_RUNS, "Repair"),
+    ),
     (
         Differs.STILL_DIFFERENT,
         "a 10 % validation still finds it",

@@ -267,6 +267,7 @@ class Observer:
             message=ready.get("message", ""),
             step=status.get("operation", {}).get("step", ""),
             until=status.get("blockedUntil", ""),
+            generation=status.get("observedGeneration", 0),
         )
 
     async def _see_papers(self) -> None:

@@ -143,6 +143,7 @@ async def random_inconsistency(telling: Telling, *, meanwhile: Callable[[], Awai
     await asking.ask(kube, "Validation", by=asking.JANE, reason="a customer's certificate cannot be opened")
     async with telling.comparing(archive):
         await telling.through(Differs.AWS_CASE)
+        await use_image(telling, cluster.NO_IMAGE)
         repair = await asking.ask(kube, "Repair", by=asking.JANE, reason="local copies are right, AWS Support knows")
         await telling.through(Differs.REPAIR_ASKED)
         await lose_job(telling, repair)
@@ -152,15 +153,27 @@ async def random_inconsistency(telling: Telling, *, meanwhile: Callable[[], Awai
 
 
 async def lose_job(telling: Telling, request: str) -> None:
-    """Somebody deletes the Job of a request while it runs, as soon as the operator knows that it does."""
+    """Somebody deletes the Job of a request, as soon as the operator knows it. It has an image that cannot be had:
+    once started it might do its work before it ends."""
 
-    def runs(facts: Facts) -> bool:
+    def made(facts: Facts) -> bool:
         latest = next((one for one in reversed(facts.requests) if one.name == request), None)
         return latest is not None and bool(latest.status.get("jobUID"))
 
-    await telling.story.wait("the Job of the request runs", runs, within=STEP)
-    name = next(made.name for made in reversed(telling.observer.facts.jobs_made) if made.kind == "Repair")
+    await telling.story.wait("the Job of the request is made", made, within=STEP)
+    name = next(one.name for one in reversed(telling.observer.facts.jobs_made) if one.kind == "Repair")
+    await use_image(telling, None)
     await telling.world.kube.delete(f"{cluster.JOBS_PATH}/{name}", propagationPolicy="Background")
+
+
+async def use_image(telling: Telling, image: str | None) -> None:
+    """Give the policy's validators this image, None for the operator's own, and wait until the operator knows it."""
+    generation = await asking.set_image(telling.world.kube, image)
+
+    def known(_: Facts) -> bool:
+        return telling.observer.view().operator.generation >= generation
+
+    await telling.story.wait("the operator knows the image", known, within=STEP)
 
 
 async def damage(telling: Telling, which: slice) -> list[str]:

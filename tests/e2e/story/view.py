@@ -19,6 +19,8 @@ class Operator:
     message: str = ""
     step: str = ""
     until: str = ""
+    generation: int = 0
+    """Of the policy, as far as the operator has acted on it."""
 
 
 @dataclass(frozen=True, slots=True)
