@@ -29,6 +29,19 @@ async def made(kube: Kube, path: str, body: Object, **deleting: str) -> AsyncIte
         await kube.delete(where, **deleting)
 
 
+@asynccontextmanager
+async def cordoned(kube: Kube) -> AsyncIterator[None]:
+    """Every node: no Pod that is made meanwhile starts."""
+    names = [node["metadata"]["name"] for node in await kube.items(cluster.NODES_PATH)]
+    try:
+        for name in names:
+            await kube.patch(f"{cluster.NODES_PATH}/{name}", {"spec": {"unschedulable": True}})
+        yield
+    finally:
+        for name in names:
+            await kube.patch(f"{cluster.NODES_PATH}/{name}", {"spec": {"unschedulable": None}})
+
+
 def autoscaler() -> Object:
     """A HorizontalPodAutoscaler of the application; without metrics it only keeps its bounds."""
     cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}

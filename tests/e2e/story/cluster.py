@@ -12,6 +12,7 @@ OPERATOR_NAMESPACE = "certstorage-system"
 OPERATOR_LABELS = "app.kubernetes.io/name=certstorage-operator"
 
 DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}"
+NODES_PATH = "/api/v1/nodes"
 PODS_PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 EVENTS_PATH = f"/api/v1/namespaces/{NAMESPACE}/events"
 JOBS_PATH = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
