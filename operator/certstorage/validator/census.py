@@ -72,15 +72,13 @@ def census(
     pages = _told(context.store.list(tree.keys.prefix), context.progress)
     index = LocalIndex()
     matching = _Matching(tree, index, counts, shard)
-    listed = 0
     for files in tree.walk(trouble):
         for key, facts in files:
             if shard.has(key):
                 index.add(key, facts)
             if tally is not None:
                 tally.add(key, facts.size, facts.mtime_ns)
-        while listed < index.files and len(matching.alone) < _MOST_WAIT and (page := next(pages, None)):
-            listed += len(page)
+        while matching.held < index.files and len(matching.alone) < _MOST_WAIT and (page := next(pages, None)):
             yield from matching.both(page)
     counts.local = index.files
     for page in chain((matching.waiting(),), pages):
@@ -110,6 +108,11 @@ class _Matching:
         self._shard = shard
         self.alone: list[Listed] = []
 
+    @property
+    def held(self) -> int:
+        """The objects of this shard that came so far."""
+        return self._counts.s3 + len(self.alone)
+
     def waiting(self) -> list[Listed]:
         """Those that are to be tried again, now that every file is known."""
         waiting, self.alone = self.alone, []
@@ -118,11 +121,12 @@ class _Matching:
     def both(self, page: Sequence[Listed]) -> Iterator[Row]:
         """The rows that have a file."""
         is_data, has, match, counts = self._tree.keys.is_data, self._shard.has, self._index.match, self._counts
-        for key, remote in page:
+        for one in page:
+            key, remote = one
             if is_data(key) and has(key):
                 local = match(key)
                 if local is None:
-                    self.alone.append(Listed(key, remote))
+                    self.alone.append(one)
                 else:
                     counts.s3 += 1
                     counts.sizes += local[0] != remote.size

@@ -40,7 +40,7 @@ class LocalIndex:
             self._left.append(0)
         self._left[-1] += 1
         digest = _digest(key)
-        number = digest[0] << 8 | digest[1]
+        number = int.from_bytes(digest[:2], "big")
         drawer = self._drawers[number]
         if drawer is None:
             drawer = self._drawers[number] = bytearray()
@@ -50,7 +50,7 @@ class LocalIndex:
     def match(self, key: str) -> tuple[int, int] | None:
         """Size in bytes and time of the last change in ns of a remembered file, which is marked as seen."""
         digest = _digest(key)
-        drawer = self._drawers[digest[0] << 8 | digest[1]]
+        drawer = self._drawers[int.from_bytes(digest[:2], "big")]
         at = _find(drawer, digest)
         if drawer is None or at < 0:
             return None
@@ -68,7 +68,7 @@ class LocalIndex:
     def unseen(self, key: str) -> tuple[int, int] | None:
         """Size and time of the last change as in `match`, of a file that was remembered and that no listing showed."""
         digest = _digest(key)
-        drawer = self._drawers[digest[0] << 8 | digest[1]]
+        drawer = self._drawers[int.from_bytes(digest[:2], "big")]
         at = _find(drawer, digest)
         if drawer is None or at < 0 or drawer[at + _SEEN]:
             return None
