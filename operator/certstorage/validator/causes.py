@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certstorage.validator.facts import Cause
 
@@ -14,8 +14,7 @@ _CHUNK_TAIL = re.compile(rb"\r\n0(;chunk-signature=[0-9a-f]{64})?\r\n(x-amz-[a-z
 _MARKUP = re.compile(rb"\s*(<\?xml[^>]*>\s*<Error>|<Error>|<!doctype html|<html)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(NamedTuple):
     """Size, the first and the last kilobyte of a body: enough to tell whether a document is whole."""
 
     size: int

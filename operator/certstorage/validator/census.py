@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
@@ -42,15 +41,15 @@ class Row(NamedTuple):
         return max(self.local_changed_ns, remote_ns) >= int((since - CLOCK_MARGIN).timestamp() * 1e9)
 
 
-@dataclass(slots=True)
 class Counts:
     """What a census saw, in objects. `local` and `s3` are the populations of the two sides."""
 
-    local: int = 0
-    s3: int = 0
-    missing: int = 0
-    extra: int = 0
-    sizes: int = 0
+    def __init__(self) -> None:
+        self.local = 0
+        self.s3 = 0
+        self.missing = 0
+        self.extra = 0
+        self.sizes = 0
 
     @property
     def union(self) -> int:

@@ -7,9 +7,9 @@ same is read → verdict; the sample grows while it leaves the verdict open → 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
+from typing import NamedTuple
 
 from certstorage.validator.census import Counts, Row, census
 from certstorage.validator.checksums import judged_by_checksum
@@ -32,8 +32,7 @@ _TRUST_AFTER = 64
 """ETags that differ are confirmed by this many bodies before the others are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a check is asked to do."""
 
     window: Window
@@ -123,18 +122,22 @@ class _Check:
                 yield row
 
     def confirm_differences(self) -> None:
-        """Look at what the listing shows as different, at what is recent, then at what only the ETags doubt.
+        """Look at what the listing shows as different, what is recent, and what only the ETags doubt.
 
         Where the bodies prove that ETags are no MD5s here (SSE-KMS, SSE-C), the other doubted ones are left unjudged.
         """
         care, at_risk = self._plan.reading.care, self._found.at_risk
         at_risk.keys = len(self._differing) + len(self._recent) + len(self._doubted)
         self._context.progress.phase("differing", at_risk.keys)
-        settle(self._differing, self._context, care, at_risk)
-        settle(self._recent, self._context, care, at_risk)
-        doubted, before = iter(self._doubted), at_risk.same
-        settle(islice(doubted, _TRUST_AFTER), self._context, care, at_risk)
-        if len(self._doubted) > _TRUST_AFTER and at_risk.same - before > _TRUST_AFTER / 2:
+        doubted, equal = iter(self._doubted), 0
+        first = dict.fromkeys(islice(doubted, _TRUST_AFTER))
+
+        def same(key: str) -> None:
+            nonlocal equal
+            equal += key in first
+
+        settle(chain(self._differing, self._recent, first), self._context, care, at_risk, same=same)
+        if len(self._doubted) > _TRUST_AFTER and equal > _TRUST_AFTER / 2:
             self._found.etags_trusted = False
             for key in doubted:
                 self._unjudged.append(key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
 
 from certstorage.validator.causes import Edges, cause_of, error_document, local_damaged
 from certstorage.validator.facts import Cause, LocalFacts, Look, Method, Outcome, RemoteFacts
@@ -89,11 +88,11 @@ def _missing(local: object | None) -> Cause:
     return Cause.MISSING if local else Cause.NONE
 
 
-@dataclass(slots=True)
 class _Side:
-    size: int = 0
-    head: bytes = b""
-    tail: bytes = b""
+    def __init__(self) -> None:
+        self.size = 0
+        self.head = b""
+        self.tail = b""
 
     def feed(self, data: bytes) -> None:
         self.size += len(data)

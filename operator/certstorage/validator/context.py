@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
+from certstorage.validator.digesters import Crew
 from certstorage.validator.localtree import LocalTree
 from certstorage.validator.pool import ahead, spread
 from certstorage.validator.store import Store
@@ -29,8 +29,7 @@ class Progress(Protocol):
         """One line worth reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """The surroundings of one run."""
 
     tree: LocalTree
@@ -39,6 +38,7 @@ class Context:
     workers: int
     progress: Progress
     now: Callable[[], datetime]
+    crew: Crew
 
     def spread(self, work: Callable[[_In], _Out], items: Iterable[_In], batch: int = 4) -> Iterator[_Out]:
         """`work` over `items`, many at once, in no particular order; threads take `batch` items at a time."""

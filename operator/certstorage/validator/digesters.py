@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from itertools import cycle, islice
 from typing import Generic, TypeVar
 
 from certstorage.validator import digester
@@ -26,30 +26,50 @@ _AHEAD = 3
 _T = TypeVar("_T")
 
 
-def hashed(items: Iterator[tuple[_T, Question | None]]) -> Generator[list[tuple[_T, bytes | None]], None, None]:
-    """The same items in the same order, a batch at a time, with the MD5 of the file in question.
+class Crew:
+    """The processes that hash. They start when they are needed, or before, when told to `begin`."""
 
-    It is empty for a file that cannot be read or is of another size, and None where nothing was asked. The processes
-    start while the first items are on their way.
+    def __init__(self) -> None:
+        self._processes = ExitStack()
+        self._members: list[_Digester] = []
 
-    Raises:
-        LocalError: a process that hashes ended.
-    """
-    most = min(_MOST, os.cpu_count() or 1)
-    pending: deque[_Batch[_T]] = deque()
-    number = 0
-    with ExitStack() as stack:
-        crew = [stack.enter_context(_started()) for _ in range(most)]
-        while items_now := list(islice(items, _BATCH)):
-            batch = _Batch(items_now)
-            pending.append(batch)
-            if len(batch.questions) >= _FEW:
-                batch.ask(crew[number % most])
-                number += 1
-            if len(pending) >= most * _AHEAD:
+    def begin(self) -> None:
+        """Have them started."""
+        if not self._members:
+            most = min(_MOST, os.cpu_count() or 1)
+            self._members = [self._processes.enter_context(_started()) for _ in range(most)]
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        self._members = []
+        self._processes.close()
+
+    def hashed(
+        self, items: Iterator[tuple[_T, Question | None]]
+    ) -> Generator[list[tuple[_T, bytes | None]], None, None]:
+        """The same items in the same order, a batch at a time, with the MD5 of the file in question; then the end.
+
+        It is empty for a file that cannot be read or is of another size, and None where nothing was asked.
+
+        Raises:
+            LocalError: a process that hashes ended.
+        """
+        pending: deque[_Batch[_T]] = deque()
+        self.begin()
+        members = cycle(self._members)
+        most = len(self._members) * _AHEAD
+        try:
+            while items_now := list(islice(items, _BATCH)):
+                batch = _Batch(items_now)
+                pending.append(batch)
+                if len(batch.questions) >= _FEW:
+                    batch.ask(next(members))
+                if len(pending) >= most:
+                    yield pending.popleft().answered()
+            while pending:
                 yield pending.popleft().answered()
-        while pending:
-            yield pending.popleft().answered()
+        finally:
+            self.end()
 
 
 class _Batch(Generic[_T]):

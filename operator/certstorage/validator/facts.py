@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -93,8 +92,7 @@ class Cause(StrEnum):
     """The local file is no whole document, the object is one: left for a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One comparison of one key. `digest`: MD5 of the object's bytes where they differ; `detail` is for people."""
 
     key: str

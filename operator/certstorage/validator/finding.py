@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing looked at. `state`: "ok", "warning", or "unknown" where it could not be read (and why)."""
 
     name: str
@@ -15,4 +14,4 @@ class Finding:
 
     def json(self) -> dict[str, str]:
         """For the report."""
-        return asdict(self)
+        return self._asdict()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from certstorage.validator.census import Counts
@@ -22,12 +21,12 @@ MOST_KEPT = 10_000
 """Looks of one kind that are kept with all they say; the others are counted."""
 
 
-@dataclass(slots=True)
 class Noted:
     """Looks of one kind: how many, and the first of them."""
 
-    count: int = 0
-    first: list[Look] = field(default_factory=list)
+    def __init__(self, count: int = 0, first: Iterable[Look] = ()) -> None:
+        self.count = count
+        self.first = list(first)
 
     def add(self, look: Look) -> None:
         """One more."""
@@ -42,20 +41,20 @@ class Noted:
         return self.count
 
 
-@dataclass(slots=True)
 class Settled:
     """What the keys of one stratum came to, in objects. `keys`: how many belong to it."""
 
-    keys: int = 0
-    same: int = 0
-    gone: int = 0
-    unverified: int = 0
-    in_flight: Noted = field(default_factory=Noted)
-    mismatches: Noted = field(default_factory=Noted)
-    unknown: Noted = field(default_factory=Noted)
-    methods: Counter[str] = field(default_factory=Counter)
-    acts: Counter[Act] = field(default_factory=Counter)
-    done: list[Done] = field(default_factory=list)
+    def __init__(self, keys: int = 0) -> None:
+        self.keys = keys
+        self.same = 0
+        self.gone = 0
+        self.unverified = 0
+        self.in_flight = Noted()
+        self.mismatches = Noted()
+        self.unknown = Noted()
+        self.methods: Counter[str] = Counter()
+        self.acts: Counter[Act] = Counter()
+        self.done: list[Done] = []
 
     @property
     def checked(self) -> int:
@@ -95,29 +94,29 @@ class Settled:
         return Stratum(population, self.checked, len(self.mismatches), len(self.unknown))
 
 
-@dataclass(slots=True)
 class Found:
     """Everything one run found. `looks` counts how often the sample was judged while it grew."""
 
-    counts: Counts = field(default_factory=Counts)
-    trouble: WalkTrouble = field(default_factory=WalkTrouble)
-    tally: Tally = field(default_factory=Tally)
-    probe: Probe | None = None
-    findings: list[Finding] = field(default_factory=list)
-    at_risk: Settled = field(default_factory=Settled)
-    rest: Settled = field(default_factory=Settled)
-    expanded: Settled = field(default_factory=Settled)
-    """Neighbours of a mismatch, looked at to name the pattern; kept out of the rate."""
-    census_methods: Counter[str] = field(default_factory=Counter)
-    looks: int = 1
-    resumed: int = 0
-    etags_trusted: bool = True
-    pattern: Pattern = field(default_factory=Pattern)
-    batches: Populations | None = None
-    beyond: list[Look] = field(default_factory=list)
-    """Mismatches that shards saw and one run would not have looked at: told, and not counted."""
-    same_behind: list[float] = field(default_factory=list)
-    """Of a shard: the distances of keys found equal that only the least sample size brought in."""
+    def __init__(self, resumed: int = 0) -> None:
+        self.counts = Counts()
+        self.trouble = WalkTrouble()
+        self.tally = Tally()
+        self.probe: Probe | None = None
+        self.findings: list[Finding] = []
+        self.at_risk = Settled()
+        self.rest = Settled()
+        self.expanded = Settled()
+        """Neighbours of a mismatch, looked at to name the pattern; kept out of the rate."""
+        self.census_methods: Counter[str] = Counter()
+        self.looks = 1
+        self.resumed = resumed
+        self.etags_trusted = True
+        self.pattern = Pattern()
+        self.batches: Populations | None = None
+        self.beyond: list[Look] = []
+        """Mismatches that shards saw and one run would not have looked at: told, and not counted."""
+        self.same_behind: list[float] = []
+        """Of a shard: the distances of keys found equal that only the least sample size brought in."""
 
     @property
     def judged(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certstorage.validator.context import Context
 from certstorage.validator.found import Found
@@ -23,8 +23,7 @@ from certstorage.validator.settings import UsageError
 from certstorage.validator.store import Fault, Store, StoreError, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Gathering:
+class Gathering(NamedTuple):
     """How shards become one run. `rest`: every key of the sampled part of both copies, for a sample that grows."""
 
     reading: Reading
@@ -50,7 +49,7 @@ def deliver(store: Store, folder: str, shard: Shard, document: Json) -> None:
     Raises:
         StoreError: it cannot be left there.
     """
-    key = _key(folder, shard.index, shard.count)
+    key = _key(folder, shard.part, shard.parts)
     there = store.head(key)
     store.put(key, json.dumps(document).encode(), replacing=there.etag if there else None)
 
@@ -61,7 +60,7 @@ def collected(store: Store, folder: str, shard: Shard) -> list[dict[str, object]
     Raises:
         StoreError: one cannot be read, or is not of this run.
     """
-    keys = {_key(folder, index, shard.count) for index in range(shard.count)}
+    keys = {_key(folder, index, shard.parts) for index in range(shard.parts)}
     there = {listed.key for page in store.list(folder) for listed in page}
     if not keys <= there:
         return None

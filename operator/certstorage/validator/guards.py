@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from certstorage.validator.census import Counts
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Shares are of the larger side and count from `few` objects on; `most_extra` is a number of objects."""
 
     missing_share: float = 0.5
@@ -23,7 +22,7 @@ class Limits:
         """
         if count == 1:
             return self
-        return replace(self, most_extra=-(-self.most_extra // count), few=max(1, self.few // (2 * count)))
+        return self._replace(most_extra=-(-self.most_extra // count), few=max(1, self.few // (2 * count)))
 
     def refusal(self, counts: Counts) -> tuple[str, str] | None:
         """Why the findings are not to be acted on, if so: a reason and a line for people that names the way on."""

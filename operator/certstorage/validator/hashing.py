@@ -8,7 +8,6 @@ from typing import NamedTuple
 from certstorage.validator.census import Row
 from certstorage.validator.context import Context
 from certstorage.validator.digester import Question
-from certstorage.validator.digesters import hashed
 from certstorage.validator.etag import Hasher, Says, is_md5
 from certstorage.validator.facts import Method
 from certstorage.validator.localfile import LocalError
@@ -37,7 +36,7 @@ def judged(rows: Iterator[Row], context: Context, marks: Marks) -> Iterator[Judg
     """
     aside: list[Row] = []
     asked = ((row, _question(row, context.tree, marks)) for row in rows)
-    for batch in context.ahead(hashed(asked)):
+    for batch in context.ahead(context.crew.hashed(asked)):
         for row, md5 in batch:
             if md5 is not None and row.remote is not None:
                 says = Says.EQUAL if md5.hex() == row.remote.etag else Says.DIFFERENT

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from certstorage.validator.settings import Settings
 
@@ -27,8 +27,7 @@ class UnmappableKeyError(ValueError):
     """No local file can have this key, or no key this file's name; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyMap:
+class KeyMap(NamedTuple):
     """`<prefix><rest>` is `<root>/<rest>`, and nothing else is."""
 
     prefix: str

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certstorage.validator import digester
 from certstorage.validator.facts import LocalFacts
@@ -25,8 +25,7 @@ class FileChangedError(Exception):
     """The file was written, replaced or deleted while it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFile:
+class OpenFile(NamedTuple):
     """An open file and the facts it was opened under."""
 
     handle: int

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from typing import NamedTuple
 
 from certstorage.validator import localfile
 from certstorage.validator.facts import LocalFacts
@@ -18,12 +18,12 @@ from certstorage.validator.localfile import LocalError, OpenFile
 _FIRST = 10
 
 
-@dataclass(slots=True)
 class WalkTrouble:
     """What a walk could not turn into keys: how much, and the first few messages."""
 
-    count: int = 0
-    first: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
 
     def note(self, message: str) -> None:
         """Count one more."""
@@ -32,8 +32,7 @@ class WalkTrouble:
             self.first.append(message)
 
 
-@dataclass(frozen=True, slots=True)
-class LocalTree:
+class LocalTree(NamedTuple):
     """The files below a root, each by its key. `anchor` is the identity of the root when the run began."""
 
     keys: KeyMap

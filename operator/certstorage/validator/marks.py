@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from certstorage.validator.census import Row
 
@@ -29,8 +28,7 @@ def mark(tier: str, row: Row) -> bytes:
     return blake2b(state.encode(), digest_size=SIZE).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class RunId:
+class RunId(NamedTuple):
     """Which run marks belong to: a digest of everything that shapes it, and when it first began."""
 
     digest: str

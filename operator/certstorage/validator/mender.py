@@ -8,8 +8,8 @@ quarantine prefix first. The local tree is never written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from certstorage.validator.facts import Cause, Look, Outcome
 from certstorage.validator.localfile import FileChangedError, LocalError
@@ -35,8 +35,7 @@ class Act(StrEnum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """One act. `etag` is that of the version we wrote."""
 
     key: str
@@ -45,8 +44,7 @@ class Done:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mender:
+class Mender(NamedTuple):
     """Repairs one key at a time. `quarantine` is a key prefix outside every census, ending in "/".
 
     `conditional_delete`: whether the endpoint honours If-Match on DELETE.

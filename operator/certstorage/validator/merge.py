@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from certstorage.validator.facts import Cause, LocalFacts, Look, Method, Outcome, RemoteFacts
 from certstorage.validator.found import Found, Noted, Settled
@@ -27,8 +26,7 @@ _SAME = ("command", "bucket", "prefix", "root", "inputs_hash", "nonce")
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     """What the shards found together, when they began, and how they sampled."""
 
     verdict: Verdict
@@ -43,7 +41,7 @@ class Merged:
 
     def judged(self, verdict: Verdict) -> Merged:
         """The same with another verdict."""
-        return replace(self, verdict=verdict)
+        return self._replace(verdict=verdict)
 
 
 def load(paths: Sequence[Path]) -> list[Json]:

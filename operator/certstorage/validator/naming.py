@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from certstorage.validator.context import Context
@@ -64,7 +63,7 @@ def _named(look: Look, owners: Mapping[str, str]) -> Look:
     owner = owners.get(look.digest, look.key) if _suspect(look) else look.key
     if owner == look.key:
         return look
-    return replace(look, cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
+    return look._replace(cause=Cause.SWAPPED, detail=f"holds the bytes of {owner}")
 
 
 def _sizes_of_others(suspects: Iterable[Look], tally: Tally) -> set[int]:

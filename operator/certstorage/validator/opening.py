@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from certstorage.validator.digesters import Crew
 from certstorage.validator.options import WORKERS
 from certstorage.validator.s3 import S3
 from certstorage.validator.settings import Settings, settings
 from certstorage.validator.throttle import Bucket, Throttle
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Where the copies are, the way to the bucket, and how many requests at once it may be asked."""
+class Opened(NamedTuple):
+    """Where the copies are, the way to the bucket, how many requests at once it may be asked, and who hashes."""
 
     settings: Settings
     throttle: Throttle
     store: S3
     workers: int
+    crew: Crew
 
 
-def opened(options: Namespace) -> Opened:
+def opened(options: Namespace, crew: Crew | None = None) -> Opened:
     """Read the settings and make the clients; nothing is asked of the bucket yet.
 
     Raises:
@@ -35,4 +36,4 @@ def opened(options: Namespace) -> Opened:
         requests=Bucket(getattr(options, "max_requests", 0.0)),
         data=Bucket(getattr(options, "max_mib", 0.0) * (1 << 20)),
     )
-    return Opened(chosen, throttle, S3(chosen, throttle), workers)
+    return Opened(chosen, throttle, S3(chosen, throttle), workers, crew or Crew())

@@ -60,8 +60,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         return text if silent else f"{text} (%(default)s)"
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command with its options."""
+def parser(wanted: str) -> argparse.ArgumentParser:
+    """Every command, the wanted one with its options: to make those of all would take a run longer to begin."""
     root = _Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} COMMAND [options]",
@@ -82,7 +82,8 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=_Formatter,
             allow_abbrev=False,
         )
-        add(one)
+        if name == wanted:
+            add(one)
     return root
 
 
@@ -90,7 +91,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Read a command line; leaves with USAGE where it is wrong, with 0 after help."""
     if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version"):
         arguments = ["check", *arguments]
-    command_line = parser()
+    command_line = parser(arguments[0] if arguments else "")
     if not arguments:
         command_line.print_help(sys.stderr)
         command_line.exit(USAGE)

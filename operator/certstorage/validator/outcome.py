@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from certstorage.validator import receipt, report
 from certstorage.validator.found import Found
@@ -25,8 +25,7 @@ _SHORT = 160
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Teller:
+class Teller(NamedTuple):
     """Where the outcome goes. `output`: a path, "-" for standard output, BUCKET, or None for nowhere."""
 
     settings: Settings
@@ -49,9 +48,9 @@ class Teller:
         try:
             where = self._keep(document, header, finished, store)
         except (OSError, StoreError) as error:
-            verdict = replace(verdict, message=f"{verdict.message}; the report could not be kept: {error}")
+            verdict = verdict._replace(message=f"{verdict.message}; the report could not be kept: {error}")
             if verdict.status is Status.PASS:
-                verdict = replace(verdict, status=Status.INCONCLUSIVE, detail="ReportNotKept")
+                verdict = verdict._replace(status=Status.INCONCLUSIVE, detail="ReportNotKept")
         if self.termination_message is not None:
             verdict = self._receipt(header, verdict, found, finished, where)
         sys.stderr.write("\n".join(_lines(verdict, found, where)) + "\n")
@@ -78,7 +77,7 @@ class Teller:
         except OSError as error:
             message = f"{verdict.message}; no receipt at {self.termination_message}: {error.strerror}"
             status = Status.INCONCLUSIVE if verdict.status is Status.PASS else verdict.status
-            return replace(verdict, status=status, detail="ReceiptNotWritten", message=message)
+            return verdict._replace(status=status, detail="ReceiptNotWritten", message=message)
         return verdict
 
 
@@ -97,7 +96,7 @@ def _receipt(header: Header, verdict: Verdict, found: Found, finished: datetime,
         "command": header.command,
         "nonce": header.nonce,
         "inputsHash": header.inputs_hash,
-        "shard": f"{header.shard.index}/{header.shard.count}" if header.shard.count > 1 else "",
+        "shard": f"{header.shard.part}/{header.shard.parts}" if header.shard.parts > 1 else "",
         "verdict": str(verdict.status),
         "detail": verdict.detail,
         "message": verdict.message,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from certstorage.validator.keylist import KeyList
 from certstorage.validator.statistics import hypergeometric_tail
@@ -39,8 +39,7 @@ class Axis(StrEnum):
     SIZE = "size"
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """The pattern, and for a batch its axis and value, the share of mismatches in it, and how likely chance does it."""
 
     kind: Kind = Kind.NONE
@@ -86,8 +85,7 @@ def _at_most(bits: int) -> str:
     return f"{1 << bits} bytes or less"
 
 
-@dataclass(slots=True)
-class Populations:
+class Populations(NamedTuple):
     """How many objects there are in all, in each batch that is of interest, and how many batches there are."""
 
     total: int

@@ -6,10 +6,10 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from certstorage.validator.s3errors import NotThereError, from_status
 from certstorage.validator.settings import Settings
@@ -18,8 +18,7 @@ from certstorage.validator.store import Fault, StoreError
 _ERROR_DOCUMENT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer with its headers and its whole body."""
 
     headers: Message

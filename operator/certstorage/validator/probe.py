@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from certstorage.validator.store import Fault, Store, StoreError
 
@@ -14,15 +13,15 @@ STEPS = ("ListBucket", "PutObject", "HeadObject", "GetObject", "ConditionalPut",
 _OK = "ok"
 
 
-@dataclass(slots=True)
 class Probe:
     """What the canaries found: the last result of every step ("ok", or why not), and GET times in seconds."""
 
-    rounds: int = 0
-    failed: int = 0
-    steps: dict[str, str] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    get_seconds: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.failed = 0
+        self.steps: dict[str, str] = {}
+        self.failures: list[str] = []
+        self.get_seconds: list[float] = []
 
     @property
     def ok(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Method
@@ -18,8 +18,7 @@ _WORTH_A_LOOK = 800
 """A sample grows to so many objects at least: fewer than 600 cannot bound anything to 0.5 %."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """How the byte tier is done. `grows`: whether the sample may become larger than it was asked for."""
 
     rule: Rule

@@ -7,8 +7,8 @@ looked at, mended, looked at again → a sample of the rest → verdict.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from certstorage.validator.census import Counts, Row, census
 from certstorage.validator.context import Context
@@ -26,8 +26,7 @@ from certstorage.validator.settle import settle
 from certstorage.validator.verdict import Verdict, decide, unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a recovery is asked to do. `since`: last proof or begin of the outage; None puts everything at risk.
 
     `window` None: no sample of the rest is read, and the verdict is about what was at risk alone.
@@ -103,7 +102,7 @@ def summed_up(verdict: Verdict, found: Found) -> Verdict:
     """The verdict with what was mended and what was looked at in its message."""
     mended = f"{found.acted(Act.UPLOADED)} uploaded, {found.acted(Act.QUARANTINED)} put away"
     read = f"{found.at_risk.checked} at risk and {found.rest.checked} others read"
-    return replace(verdict, message=f"{verdict.message}; {mended}; {read}")
+    return verdict._replace(message=f"{verdict.message}; {mended}; {read}")
 
 
 def sampled_part(context: Context, since: datetime | None, shard: Shard = WHOLE) -> Iterator[str]:

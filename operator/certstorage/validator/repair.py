@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Outcome
@@ -24,16 +24,14 @@ _SHRUNKEN = 0.5
 """A local tree of less than this share of the files it had when the report was written is not trusted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What a report names: the keys to repair and how many files the local tree had."""
 
     keys: list[str]
     local: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mending:
+class Mending(NamedTuple):
     """Which mismatches are mended, how many in one run at most, and where."""
 
     outcomes: frozenset[Outcome]
@@ -43,8 +41,7 @@ class Mending:
     quarantine: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a repair is asked to do. Without `apply` nothing is written: the report says what would be."""
 
     named: Named

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from certstorage.validator.facts import Look
 from certstorage.validator.found import Found, Settled
@@ -23,8 +23,7 @@ MOST_DETAILS = 10_000
 Json = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What a report says of its run before any finding. `nonce` and `inputs_hash` come from who asked for the run."""
 
     command: str
@@ -172,12 +171,12 @@ def _details(found: Found, kind: str) -> list[Json]:
 
 def _shard(shard: Shard, verdict: Verdict, found: Found) -> Json | None:
     """What only `merge` needs to know."""
-    if shard.count == 1:
+    if shard.parts == 1:
         return None
     batches = found.batches
     return {
-        "index": shard.index,
-        "count": shard.count,
+        "index": shard.part,
+        "count": shard.parts,
         "judged": verdict.judged,
         "same_behind": found.same_behind,
         "in_flight": _details(found, "in_flight"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 _SPAN = 1 << 64
 
@@ -24,24 +24,22 @@ def places(salt: str = "") -> Callable[[str], int]:
 _shard_place = places("shard")
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One of `count` parts of all keys, by their hash; `index` counts from 0."""
+class Shard(NamedTuple):
+    """One of `parts` parts of all keys, by their hash; `part` counts from 0."""
 
-    index: int = 0
-    count: int = 1
+    part: int = 0
+    parts: int = 1
 
     def has(self, key: str) -> bool:
         """Whether a key belongs to it."""
-        return self.count == 1 or _shard_place(key) % self.count == self.index
+        return self.parts == 1 or _shard_place(key) % self.parts == self.part
 
 
 WHOLE = Shard()
 """All keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A share `rate` of the circle, beginning where the windows of all earlier epochs ended."""
 
     rate: float
@@ -63,8 +61,7 @@ class Window:
         return lambda key: ((place(key) - start) % _SPAN) / _SPAN
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Chosen:
+class Chosen(NamedTuple):
     """A key to read: how far it stands behind the start of the window, whether inside, and its mark if one is kept."""
 
     distance: float

@@ -7,12 +7,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from certstorage.validator.context import Context
 from certstorage.validator.found import Found
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
     from certstorage.validator.merge import Merged
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """Where the outcome goes, and where marks are kept."""
 
     output: str | None
@@ -58,6 +56,7 @@ class Session:
         self.store = opened.store
         self.found = Found()
         self._workers = opened.workers
+        self._crew = opened.crew
         self._told = told
         self.header = Header(
             command,
@@ -83,10 +82,12 @@ class Session:
         With `gathering` this is a shard, and the last one to end tells the outcome of all.
         """
         with self._marks(sampling) as marks, progress() as shown, _stopped_by_signals(self.stop):
-            header = replace(self.header, started=marks.run.started)
+            header = self.header._replace(started=marks.run.started)
             try:
                 tree = LocalTree.open(KeyMap.of(self.settings))
-                context = Context(tree, self.store, self.throttle, self._workers, shown, lambda: datetime.now(UTC))
+                context = Context(
+                    tree, self.store, self.throttle, self._workers, shown, lambda: datetime.now(UTC), self._crew
+                )
                 verdict = self._work(work, context, marks)
                 if gathering is not None and verdict.judged:
                     merged = self._gather(gathering, context, header, verdict, sampling)
@@ -94,7 +95,7 @@ class Session:
                         marks.finish()
                         return self._hand_over(header, verdict, sampling)
                     verdict, sampling, self.found = merged.verdict, merged.sampling, merged.found
-                    header = replace(header, started=merged.started, shard=WHOLE)
+                    header = header._replace(started=merged.started, shard=WHOLE)
             except StoreError as error:
                 verdict = unknown(str(error.fault), error.detail)
             except LocalError as error:
@@ -118,9 +119,9 @@ class Session:
 
     def _hand_over(self, header: Header, verdict: Verdict, sampling: Json) -> int:
         """This shard has done its part: what it found is judged by the one that ends last."""
-        part = f"part {header.shard.index}/{header.shard.count}, judged together with the others"
-        told = replace(self._told, output=None)
-        self._tell(header, replace(verdict, message=f"{part}: {verdict.message}"), sampling, told)
+        part = f"part {header.shard.part}/{header.shard.parts}, judged together with the others"
+        told = self._told._replace(output=None)
+        self._tell(header, verdict._replace(message=f"{part}: {verdict.message}"), sampling, told)
         return Status.PASS.exit_code
 
     def _work(self, work: Work, context: Context, marks: Marks) -> Verdict:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 OWN_PREFIX = ".certstorage/"
 """Keys of the validator itself (canaries, quarantine, reports). Never part of a census."""
@@ -16,8 +16,7 @@ class UsageError(ValueError):
     """The command line or the environment is not usable; the message names the setting and the mend."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The local tree and the bucket it is written to a second time.
 
     `prefix` is empty or ends in "/". `root/<rest>` is the local copy of `<prefix><rest>`.

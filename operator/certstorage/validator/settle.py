@@ -7,9 +7,9 @@ looked at once more; a late look at every upload takes back what the application
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from certstorage.validator.compare import look
 from certstorage.validator.context import Context
@@ -24,8 +24,7 @@ _BLOCK = 20_000
 _MOST_AT_ONCE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Care:
+class Care(NamedTuple):
     """How differences are confirmed: looks are `pause_seconds` apart, and what changed less than `min_age` ago is in
     flight; a mender gets `rounds` chances.
     """
@@ -57,22 +56,21 @@ def settle(
         _Block(context, care, result, mender, same).settle(block)
 
 
-@dataclass(slots=True)
 class _Case:
     """A key whose first look found no equality. `doubtful`: it could not be read, or came with changing bytes."""
 
-    first: Look
-    last: Look
-    doubtful: bool = False
+    def __init__(self, found: Look) -> None:
+        self.first = self.last = found
+        self.doubtful = found.outcome.unknown
 
     def end(self) -> Look:
         """What it comes to when there is no more time to look again."""
         if not self.last.outcome.mismatch:
             return self.last
         if self.doubtful:
-            return replace(self.last, outcome=Outcome.ERROR, detail="seen once; other attempts failed or disagreed")
+            return self.last._replace(outcome=Outcome.ERROR, detail="seen once; other attempts failed or disagreed")
         if self.last.local != self.first.local:
-            return replace(self.last, outcome=Outcome.IN_FLIGHT, detail="written to while it was compared")
+            return self.last._replace(outcome=Outcome.IN_FLIGHT, detail="written to while it was compared")
         return self.last
 
 
@@ -102,7 +100,7 @@ class _Block:
             for found in context.spread(self._look, keys, self._batch(len(keys))):
                 context.progress.step(1, int(found.outcome.mismatch))
                 if not self._ended(found):
-                    self._cases[found.key] = _Case(found, found, found.outcome.unknown)
+                    self._cases[found.key] = _Case(found)
             for _ in range(care.rounds):
                 if not self._cases:
                     break
@@ -116,7 +114,7 @@ class _Block:
         except Cancelled:
             for case in self._cases.values():
                 stopped = "stopped before the second look"
-                self._result.note(replace(case.last, outcome=Outcome.IN_FLIGHT, detail=stopped))
+                self._result.note(case.last._replace(outcome=Outcome.IN_FLIGHT, detail=stopped))
             raise
         for case in self._cases.values():
             self._result.note(case.end())
@@ -143,7 +141,7 @@ class _Block:
             return case, now, None
         done = self._mender.mend(now)
         after = self._look(now.key)
-        return case, replace(after, detail=f"{done.act} {done.detail}".strip()), done
+        return case, after._replace(detail=f"{done.act} {done.detail}".strip()), done
 
     def _advance(self, case: _Case, found: Look, done: Done | None) -> None:
         key = case.first.key
@@ -155,7 +153,7 @@ class _Block:
             del self._cases[key]
         elif self._mender is None and _confirmed(case.last, found):
             del self._cases[key]
-            in_flight = replace(found, outcome=Outcome.IN_FLIGHT, detail="too young to be judged")
+            in_flight = found._replace(outcome=Outcome.IN_FLIGHT, detail="too young to be judged")
             self._result.note(in_flight if self._young(found) else found)
         else:
             other_bytes = case.last.identity == found.identity and case.last.digest != found.digest

@@ -6,8 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from certstorage.validator.pace import Pace
 from certstorage.validator.store import Fault, StoreError
@@ -15,8 +14,7 @@ from certstorage.validator.store import Fault, StoreError
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """How often and how long a failing request is repeated: full jitter between 0 and the doubled delay.
 
     The endpoint counts as gone when nothing at all succeeded for `silence_seconds` and `many` attempts, or for twice
@@ -28,6 +26,9 @@ class Patience:
     longest_seconds: float = 10.0
     silence_seconds: float = 60.0
     many: int = 50
+
+
+PATIENT = Patience()
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: someone asked us to stop
@@ -66,7 +67,7 @@ class Throttle:
         self,
         most: int = 64,
         *,
-        patience: Patience = Patience(),
+        patience: Patience = PATIENT,
         requests: Bucket | None = None,
         data: Bucket | None = None,
         stop: threading.Event | None = None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from certstorage.validator.statistics import alpha_of_look, most_bad
 
@@ -21,8 +21,7 @@ class Status(StrEnum):
         return {Status.PASS: 0, Status.FAIL: 1, Status.INCONCLUSIVE: 2}[self]
 
 
-@dataclass(frozen=True, slots=True)
-class Stratum:
+class Stratum(NamedTuple):
     """Counts of one part of the population; `unknown` are errors and what could not be verified."""
 
     population: int
@@ -40,8 +39,7 @@ class Stratum:
         return self.mismatches / known * self.population if known else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What a PASS needs. Rates between 0 and 1. `at_risk_clean`: not one open object in what was at risk."""
 
     most_mismatch: float = 0.005
@@ -50,8 +48,7 @@ class Rule:
     at_risk_clean: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A verdict with its reason, and the rate and exact bound (0 to 1) it rests on."""
 
     status: Status
@@ -76,7 +73,7 @@ def decide(at_risk: Stratum, rest: Stratum, rule: Rule, looks: int = 1) -> Verdi
         _judge(at_risk, nothing, rule, looks).status if at_risk.population else None,
         _judge(nothing, rest, rule, looks).status if rest.population else None,
     )
-    return replace(_judge(at_risk, rest, rule, looks), at_risk=alone[0], rest=alone[1])
+    return _judge(at_risk, rest, rule, looks)._replace(at_risk=alone[0], rest=alone[1])
 
 
 def _judge(at_risk: Stratum, rest: Stratum, rule: Rule, looks: int) -> Verdict:

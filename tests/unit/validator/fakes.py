@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from certstorage.validator.context import Context
+from certstorage.validator.digesters import Crew
 from certstorage.validator.facts import RemoteFacts
 from certstorage.validator.keys import KeyMap
 from certstorage.validator.localtree import LocalTree
@@ -178,7 +179,9 @@ class Copies:
         keys = KeyMap(PREFIX, str(self.root), OWN)
         stop = Stop(self)
         throttle = Throttle(self.workers, stop=stop)
-        return Context(LocalTree.open(keys), self.store, throttle, self.workers, Silent(), lambda: datetime.now(UTC))
+        return Context(
+            LocalTree.open(keys), self.store, throttle, self.workers, Silent(), lambda: datetime.now(UTC), Crew()
+        )
 
 
 class Stop(threading.Event):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def listed(name: str, size: int) -> Listed:
 
 def taken(copies: Copies, pages: Iterator[Sequence[Listed]]) -> tuple[Iterator[Row], Counts]:
     counts = Counts()
-    return census(replace(copies.context, store=Paged(pages)), counts, WalkTrouble()), counts
+    return census(copies.context._replace(store=Paged(pages)), counts, WalkTrouble()), counts
 
 
 @settings(max_examples=60)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from certstorage.validator.main import main
+from certstorage.validator.main import run
 
 
 def leave(*arguments: str) -> int:
     """Run it; the exit code."""
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    assert isinstance(left.value.code, int)
-    return left.value.code
+    try:
+        return run(list(arguments))
+    except SystemExit as left:
+        return int(left.code or 0)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from certstorage.validator.digester import Question, md5_of, next_threads
-from certstorage.validator.digesters import hashed
+from certstorage.validator.digesters import Crew
 from certstorage.validator.localfile import LocalError
 
 MIB = 1 << 20
@@ -81,7 +81,7 @@ def children() -> list[int]:
 @pytest.mark.parametrize("count", [0, 1, 31, 64, 70, 1_000])
 def test_every_file_is_hashed_and_they_stay_in_order(tmp_path: Path, count: int) -> None:
     before = children()
-    found = list(chain.from_iterable(hashed(tree(tmp_path, count))))
+    found = list(chain.from_iterable(Crew().hashed(tree(tmp_path, count))))
     assert found == [(number, expected(number)) for number in range(count)]
     assert children() == before
 
@@ -89,13 +89,13 @@ def test_every_file_is_hashed_and_they_stay_in_order(tmp_path: Path, count: int)
 def test_a_file_that_went_meanwhile_has_no_md5_and_the_others_do(tmp_path: Path) -> None:
     files = list(tree(tmp_path, 200))
     (tmp_path / "0100").unlink()
-    found = list(chain.from_iterable(hashed(iter(files))))
+    found = list(chain.from_iterable(Crew().hashed(iter(files))))
     assert [number for number, one in found if one == b""] == [100]
 
 
 def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
     before = set(children())
-    batches = hashed(tree(tmp_path, 2_000))
+    batches = Crew().hashed(tree(tmp_path, 2_000))
     next(batches)
     for process in set(children()) - before:
         os.kill(process, signal.SIGKILL)
@@ -106,7 +106,7 @@ def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
 
 def test_who_stops_early_leaves_no_process(tmp_path: Path) -> None:
     before = children()
-    batches = hashed(tree(tmp_path, 1_000))
+    batches = Crew().hashed(tree(tmp_path, 1_000))
     next(batches)
     assert len(children()) > len(before)
     batches.close()

@@ -113,7 +113,7 @@ def test_a_shrunken_tree_is_noticed_by_every_shard(copies: Copies, shard: Shard)
     for number in range(60):
         copies.delete_locally(f"2026/cert_{number:04}.pdf")
     before = dict(copies.store.objects)
-    ran = recover(copies, shard=shard, limits=Limits().of_part(shard.count))
+    ran = recover(copies, shard=shard, limits=Limits().of_part(shard.parts))
     assert (ran.verdict.status, ran.verdict.detail) == ("INCONCLUSIVE", "LocalTreeShrunken")
     assert {key: one for key, one in copies.store.objects.items() if key in before} == before
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +85,7 @@ def told(tmp_path: Path) -> Told:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"), [(PASSED, 0), (replace(PASSED, status=Status.FAIL), 1), (unknown("Errors", "why"), 2)]
+    ("verdict", "code"), [(PASSED, 0), (PASSED._replace(status=Status.FAIL), 1), (unknown("Errors", "why"), 2)]
 )
 def test_tells_report_receipt_and_code(told: Told, verdict: Verdict, code: int) -> None:
     assert told.tell(verdict) == code
@@ -120,7 +119,7 @@ def test_a_report_that_cannot_be_kept_is_no_pass(told: Told) -> None:
 
 def test_a_report_that_cannot_be_kept_hides_no_failure(told: Told) -> None:
     told.store.bucket = False
-    assert told.tell(replace(PASSED, status=Status.FAIL, detail="AtRiskOpen"), output=BUCKET) == 1
+    assert told.tell(PASSED._replace(status=Status.FAIL, detail="AtRiskOpen"), output=BUCKET) == 1
     assert told.receipt["detail"] == "AtRiskOpen"
 
 

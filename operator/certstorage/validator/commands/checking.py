@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from dataclasses import replace
 from datetime import timedelta
 
 from certstorage.validator.check import Plan, check, sampled_part
@@ -31,8 +30,8 @@ def run(options: Namespace, opened: Opened) -> int:
     plan = Plan(
         window,
         options.min_sample,
-        replace(reading, grows=reading.grows and shard.count == 1),
-        Limits(options.max_missing_share, options.max_extra_share, sys.maxsize).of_part(shard.count),
+        reading._replace(grows=reading.grows and shard.parts == 1),
+        Limits(options.max_missing_share, options.max_extra_share, sys.maxsize).of_part(shard.parts),
         shard,
         options.since,
     )

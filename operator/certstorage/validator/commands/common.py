@@ -63,7 +63,7 @@ def gathering(
     Raises:
         UsageError: there is nothing by which they would find each other.
     """
-    if options.shard.count == 1 or options.output != BUCKET:
+    if options.shard.parts == 1 or options.output != BUCKET:
         return None
     if not os.environ.get("CERT_RECEIPT_NONCE"):
         raise UsageError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import replace
 
 from certstorage.validator.commands import common
 from certstorage.validator.guards import Limits
@@ -24,8 +23,8 @@ def run(options: Namespace) -> int:
         since=options.since,
         window=window,
         least=options.min_sample,
-        reading=replace(reading, grows=shard.count == 1),
-        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine).of_part(shard.count),
+        reading=reading._replace(grows=shard.parts == 1),
+        limits=Limits(options.max_missing_share, options.max_extra_share, options.max_quarantine).of_part(shard.parts),
         shard=shard,
         probes=options.probes,
         probe_interval_seconds=options.probe_interval,
