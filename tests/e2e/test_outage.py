@@ -42,6 +42,7 @@ def held() -> timedelta:
 async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(outage: Outage) -> None:
     """The mitigation resolves the alert for three times hold, Job and check: reads stay local all the while."""
     kube = outage.world.kube
+    await archive(kube, 320)
     await kube.patch(cluster.POLICY_PATH, {"spec": {"sweep": {"afterOutageSeconds": 60}}})
     await outage.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
@@ -75,6 +76,13 @@ async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(
     assert "finalizers" not in policy["metadata"]
     await people.eventually("the incident resolves", lambda: resolved(outage, incident), seconds=60)
     await people.eventually("a sweep is asked for after so long an outage", lambda: sweep_asked(kube), seconds=60)
+
+
+async def archive(kube: Kube, objects: int) -> None:
+    """Users with so many certificates that those they delete in a long cut do not make it look like the wrong disk."""
+    load = (f"--namespace={cluster.NAMESPACE}", "deployment/loadgen")
+    await kube.kubectl("set", "env", *load, f"CERT_LOAD_ARCHIVE={objects}")
+    await kube.kubectl("rollout", "status", *load, seconds=120)
 
 
 async def sweep_asked(kube: Kube) -> bool:
