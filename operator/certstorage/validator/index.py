@@ -38,8 +38,7 @@ class LocalIndex:
             self._folders.append(folder)
             self._left.append(0)
         self._left[-1] += 1
-        digest = _digest(key)
-        number = int.from_bytes(digest[:2], "little")
+        number, digest = _place(key)
         drawer = self._drawers[number]
         if drawer is None:
             drawer = self._drawers[number] = bytearray()
@@ -48,8 +47,8 @@ class LocalIndex:
 
     def match(self, key: str) -> tuple[int, int] | None:
         """Size in bytes and time of the last change in ns of a remembered file, which is marked as seen."""
-        digest = _digest(key)
-        drawer = self._drawers[int.from_bytes(digest[:2], "little")]
+        number, digest = _place(key)
+        drawer = self._drawers[number]
         at = _find(drawer, digest)
         if drawer is None or at < 0:
             return None
@@ -66,8 +65,8 @@ class LocalIndex:
 
     def unseen(self, key: str) -> tuple[int, int] | None:
         """Size and time of the last change as in `match`, of a file that was remembered and that no listing showed."""
-        digest = _digest(key)
-        drawer = self._drawers[int.from_bytes(digest[:2], "little")]
+        number, digest = _place(key)
+        drawer = self._drawers[number]
         at = _find(drawer, digest)
         if drawer is None or at < 0 or drawer[at + _SEEN]:
             return None
@@ -75,9 +74,10 @@ class LocalIndex:
         return size, changed
 
 
-def _digest(key: str) -> bytes:
-    """Python's own hash of a string: SipHash, under a secret of this process."""
-    return hash(key).to_bytes(8, "little", signed=True)
+def _place(key: str) -> tuple[int, bytes]:
+    """Drawer and hash of a key. It is Python's own hash of a string: SipHash, under a secret of this process."""
+    found = hash(key)
+    return found % _DRAWERS, found.to_bytes(8, "little", signed=True)
 
 
 def _find(drawer: bytearray | None, digest: bytes) -> int:

@@ -23,7 +23,7 @@ class Opened(NamedTuple):
     crew: Crew
 
 
-def opened(options: Namespace, crew: Crew | None = None) -> Opened:
+def opened(options: Namespace) -> Opened:
     """Read the settings and make the clients; nothing is asked of the bucket yet.
 
     Raises:
@@ -36,4 +36,4 @@ def opened(options: Namespace, crew: Crew | None = None) -> Opened:
         requests=Bucket(getattr(options, "max_requests", 0.0)),
         data=Bucket(getattr(options, "max_mib", 0.0) * (1 << 20)),
     )
-    return Opened(chosen, throttle, S3(chosen, throttle), workers, crew or Crew())
+    return Opened(chosen, throttle, S3(chosen, throttle), workers, Crew())

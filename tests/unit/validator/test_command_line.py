@@ -11,10 +11,10 @@ from certstorage.validator.main import run
 
 def leave(*arguments: str) -> int:
     """Run it; the exit code."""
-    try:
-        return run(list(arguments))
-    except SystemExit as left:
-        return int(left.code or 0)
+    with pytest.raises(SystemExit) as left:
+        raise SystemExit(run(list(arguments)))
+    assert isinstance(left.value.code, int)
+    return left.value.code
 
 
 @pytest.fixture(autouse=True)

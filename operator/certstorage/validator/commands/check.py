@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from certstorage.validator.digesters import Crew
+from certstorage.validator.opening import opened
 
 
 def run(options: Namespace) -> int:
-    """Run it; returns the exit code. While the program is loaded, its processes start and the listing is on its way."""
-    crew = Crew()
+    """Run it; returns the exit code. The listing is on its way and processes start while the program is loaded."""
+    begun = opened(options)
     try:
-        if options.sample_rate < 1:
-            crew.begin()
-        return _check(options, crew)
+        if begun.settings.root.is_dir():
+            begun.store.begin(begun.settings.prefix)
+            if options.sample_rate < 1:
+                begun.crew.begin()
+        from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - see above
+
+        return check(options, begun)
     finally:
-        crew.end()
-
-
-def _check(options: Namespace, crew: Crew) -> int:
-    from certstorage.validator.opening import opened  # noqa: PLC0415 - slow to load, as is the rest
-
-    begun = opened(options, crew)
-    if begun.settings.root.is_dir():
-        begun.store.begin(begun.settings.prefix)
-    from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - see above
-
-    return check(options, begun)
+        begun.crew.end()
