@@ -8,13 +8,14 @@ from datetime import timedelta
 import pytest
 
 from tests.e2e import people
-from tests.e2e.story import cluster, stand
+from tests.e2e.story import beginning, cluster, stand
 from tests.e2e.story.audit import HOLD
 from tests.e2e.story.facts import OPERATOR_MANAGER
 from tests.e2e.story.kube import Kube
 from tests.e2e.story.outage import Outage
 from tests.e2e.story.plot import client_errors
 from tests.e2e.story.steps import OUTAGE, StepName
+from tests.e2e.story.world import World
 
 JOB_SECONDS = 20
 """What the recovery Job takes here at the most, Pod start included; 11 on an idle machine."""
@@ -42,7 +43,7 @@ def held() -> timedelta:
 async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(outage: Outage) -> None:
     """The mitigation resolves the alert for three times hold, Job and check: reads stay local all the while."""
     kube = outage.world.kube
-    await archive(kube, 320)
+    await archive(outage.world, 320)
     await kube.patch(cluster.POLICY_PATH, {"spec": {"sweep": {"afterOutageSeconds": 60}}})
     await outage.calm()
     before = await kube.get(cluster.DEPLOYMENT_PATH)
@@ -78,11 +79,11 @@ async def test_reads_go_local_stay_local_while_s3_is_cut_and_come_back_on_proof(
     await people.eventually("a sweep is asked for after so long an outage", lambda: sweep_asked(kube), seconds=60)
 
 
-async def archive(kube: Kube, objects: int) -> None:
+async def archive(world: World, objects: int) -> None:
     """Users with so many certificates that those they delete in a long cut do not make it look like the wrong disk."""
     load = (f"--namespace={cluster.NAMESPACE}", "deployment/loadgen")
-    await kube.kubectl("set", "env", *load, f"CERT_LOAD_ARCHIVE={objects}")
-    await kube.kubectl("rollout", "status", *load, seconds=120)
+    await world.kube.kubectl("set", "env", *load, f"CERT_LOAD_ARCHIVE={objects}")
+    await beginning.rolled_out(world, "loadgen")
 
 
 async def sweep_asked(kube: Kube) -> bool:

@@ -52,7 +52,7 @@ async def cleared(world: World) -> None:
         kube.call("DELETE", cluster.INCIDENTS_PATH),
         kube.call("DELETE", cluster.EVENTS_PATH),
         kube.call("DELETE", cluster.JOBS_PATH, query={"labelSelector": audit.KIND, "propagationPolicy": "Background"}),
-        *(_rolled_out(world, name) for name in (cluster.DEPLOYMENT, "loadgen")),
+        *(rolled_out(world, name) for name in (cluster.DEPLOYMENT, "loadgen")),
     )
     await _quiet(world)
     await apply_policy(kube)
@@ -70,7 +70,8 @@ def _half_a_day_away(now: datetime) -> str:
     return f"{now:%-M} {(now.hour + 12) % 24} * * *"
 
 
-async def _rolled_out(world: World, deployment: str) -> None:
+async def rolled_out(world: World, deployment: str) -> None:
+    """Wait for it. Raises KubeError."""
     where = (f"--namespace={cluster.NAMESPACE}", f"deployment/{deployment}")
     await world.kube.kubectl("rollout", "status", *where, seconds=ROLLED_OUT_SECONDS)
 
