@@ -43,9 +43,15 @@ def look(key: str, tree: LocalTree, store: Store) -> Look:
 
 def _look(key: str, tree: LocalTree, store: Store) -> Look:
     try:
-        local = tree.read(key, most=BIG)
+        local = tree.glance(key, most=BIG)
     except TooLargeError:
         return _look_piecewise(key, tree, store)
+    if local is not None:
+        holds = store.holds(key, local[1])
+        if holds is None:
+            return Look(key, Outcome.MISSING, local[0], cause=Cause.MISSING)
+        if holds:
+            return Look(key, Outcome.SAME, local[0], method=Method.BODY)
     body = store.get(key)
     if body is None:
         return Look(key, Outcome.MISSING if local else Outcome.GONE, local[0] if local else None, cause=_missing(local))
@@ -55,7 +61,7 @@ def _look(key: str, tree: LocalTree, store: Store) -> Look:
     if body.data is None:
         return _look_piecewise(key, tree, store)
     if local[1] == body.data:
-        return Look(key, Outcome.SAME, local[0], body.facts, Method.BODY)
+        return Look(key, Outcome.SAME, local[0], method=Method.BODY)
     cause = cause_of(key, local[1], body.data, local_newer=newer(local[0], body.facts))
     digest = hashlib.md5(body.data, usedforsecurity=False).hexdigest()
     return Look(key, Outcome.DIFFERENT, local[0], body.facts, Method.BODY, cause, digest)

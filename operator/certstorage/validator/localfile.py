@@ -52,42 +52,58 @@ def opened(path: str) -> Iterator[OpenFile | None]:
         FileChangedError: it was written, replaced or deleted meanwhile.
         LocalError: it cannot be read, or is no regular file.
     """
-    try:
-        handle = os.open(path, digester.FLAGS)
-    except (FileNotFoundError, NotADirectoryError):
+    handle = _handle(path)
+    if handle is None:
         yield None
         return
-    except OSError as error:
-        raise LocalError(f"{path}: {reason(error)}") from error
     try:
         before = facts_of(os.fstat(handle), path)
         yield OpenFile(handle, before)
         if facts_of(os.fstat(handle), path) != before:
             raise FileChangedError(path)
     except OSError as error:
-        if error.errno == errno.ESTALE:
-            raise FileChangedError(path) from error
-        raise LocalError(f"{path}: {reason(error)}") from error
+        raise _meant(error, path) from error
     finally:
         os.close(handle)
 
 
-def read(path: str, most: int) -> tuple[LocalFacts, bytes] | None:
-    """The bytes of a file and the facts they were read under, None if there is no file.
+def glance(path: str, most: int) -> tuple[LocalFacts, bytes] | None:
+    """The bytes of a file and the facts it was opened under, None if there is no file.
+
+    They belong together only if the file still has these facts afterwards, which is the reader's to see.
 
     Raises:
         TooLargeError: there are more than `most` bytes.
         FileChangedError, LocalError: as `opened`.
     """
-    with opened(path) as file:
-        if file is None:
-            return None
+    handle = _handle(path)
+    if handle is None:
+        return None
+    try:
+        file = OpenFile(handle, facts_of(os.fstat(handle), path))
         if file.facts.size > most:
             raise TooLargeError(f"{path}: {file.facts.size} bytes")
         data = file.read(file.facts.size)
-        if len(data) < file.facts.size:
+    except OSError as error:
+        raise _meant(error, path) from error
+    finally:
+        os.close(handle)
+    if len(data) < file.facts.size:
+        raise FileChangedError(path)
+    return file.facts, data
+
+
+def read(path: str, most: int) -> tuple[LocalFacts, bytes] | None:
+    """As `glance`, of a file that nobody wrote to, replaced or deleted while it was read."""
+    found = glance(path, most)
+    if found is not None:
+        try:
+            now = facts_of(os.lstat(path), path)
+        except OSError as error:
+            raise FileChangedError(path) from error
+        if now != found[0]:
             raise FileChangedError(path)
-        return file.facts, data
+    return found
 
 
 def feed(path: str, size: int, sink: Callable[[bytes], object]) -> bool:
@@ -100,6 +116,19 @@ def feed(path: str, size: int, sink: Callable[[bytes], object]) -> bool:
         return digester.feed(path, size, sink)
     except OSError as error:
         raise LocalError(f"{path}: {reason(error)}") from error
+
+
+def _handle(path: str) -> int | None:
+    try:
+        return os.open(path, digester.FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LocalError(f"{path}: {reason(error)}") from error
+
+
+def _meant(error: OSError, path: str) -> Exception:
+    return FileChangedError(path) if error.errno == errno.ESTALE else LocalError(f"{path}: {reason(error)}")
 
 
 def facts_of(found: os.stat_result, path: str) -> LocalFacts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -146,10 +145,15 @@ class LocalTree(NamedTuple):
         path = self.path(key)
         return nullcontext() if path is None else localfile.opened(path)
 
-    def read(self, key: str, most: int = sys.maxsize) -> tuple[LocalFacts, bytes] | None:
+    def read(self, key: str, most: int) -> tuple[LocalFacts, bytes] | None:
         """The bytes of a file and the facts they were read under; as localfile.read."""
         path = self.path(key)
         return None if path is None else localfile.read(path, most)
+
+    def glance(self, key: str, most: int) -> tuple[LocalFacts, bytes] | None:
+        """The bytes of a file and the facts it was opened under; as localfile.glance."""
+        path = self.path(key)
+        return None if path is None else localfile.glance(path, most)
 
     def feed(self, key: str, size: int, sink: Callable[[bytes], object]) -> bool:
         """Hand a file of exactly this size to `sink`; as localfile.feed."""

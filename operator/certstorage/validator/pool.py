@@ -124,11 +124,16 @@ class _Crew(Generic[_In, _Out]):
                 yield from got
 
     def _hire(self) -> None:
+        if not self._room():
+            return
         with self._counting:
-            if self._exhausted or self._hired - self._left >= min(self._throttle.limit, self._workers):
+            if not self._room():
                 return
             self._hired += 1
         threading.Thread(target=self._labour, daemon=True).start()
+
+    def _room(self) -> bool:
+        return not self._exhausted and self._hired - self._left < min(self._throttle.limit, self._workers)
 
     def _labour(self) -> None:
         try:

@@ -132,6 +132,27 @@ class S3:
         self._throttle.moved(len(body.data or b""))
         return body
 
+    def holds(self, key: str, data: bytes) -> bool | None:
+        """As Store.holds. One byte more is asked for than there should be: an object that goes on is another one."""
+        if not data:
+            return False
+
+        def compare() -> bool:
+            if getattr(self._pressed, "once", False):
+                return self._plain.send("GET", key).data == data
+            return bool(obstore.get_range(self._once, key, start=0, length=len(data) + 1) == data)
+
+        try:
+            same = self._call(compare, lambda: self._boto.get(key).data == data)
+        except NotThereError:
+            return None
+        except StoreError as error:
+            if error.fault is Fault.REFUSED:
+                return False
+            raise
+        self._throttle.moved(len(data))
+        return same
+
     def chunks(self, key: str) -> tuple[RemoteFacts, Iterator[bytes]] | None:
         """As Store.chunks. A stream that breaks raises; it is not resumed."""
         try:

@@ -12,6 +12,8 @@ from certstorage.validator.store import Fault, StoreError
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{0,200})")
+_NO_RANGE = re.compile(r"non-partial response|Content-Range|CONTENT_RANGE|Requested \S+, got")
+"""What obstore says where a part was asked for and something else came."""
 _DEBUG = "\n\nDebug source"
 _OBSTORE_WORDS = re.compile(r"^Generic S3 error: (Error performing list request: )?")
 _CREDENTIALS = frozenset(
@@ -36,6 +38,8 @@ def translated(error: Exception, *, headless: bool = False) -> StoreError | NotT
         return StoreError(Fault.UNADDRESSABLE, text.partition("\n")[0])
     status = _STATUS.search(text)
     if status is None:
+        if _NO_RANGE.search(text):
+            return StoreError(Fault.REFUSED, text.partition("\n")[0])
         return StoreError(Fault.UNAVAILABLE, _OBSTORE_WORDS.sub("", text.partition("\n")[0])[:300])
     code = match.group(1) if (match := _CODE.search(text)) else ""
     if int(status.group(1)) == 404 and (code in _NOT_THERE or (headless and not code)):

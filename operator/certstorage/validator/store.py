@@ -1,4 +1,4 @@
-"""The bucket, as the validator sees it: eight verbs, and errors that say what they mean."""
+"""The bucket, as the validator sees it: nine verbs, and errors that say what they mean."""
 
 from __future__ import annotations
 
@@ -89,6 +89,12 @@ class Store(Protocol):
 
     def get(self, key: str) -> Body | None:
         """An object with its bytes, all in memory unless it is larger than BIG."""
+
+    def holds(self, key: str, data: bytes) -> bool | None:
+        """Whether an object has these very bytes, for less than `get` costs; None if it is not there.
+
+        False may also mean that only `get` can tell.
+        """
 
     def chunks(self, key: str) -> tuple[RemoteFacts, Iterator[bytes]] | None:
         """A large object, a piece at a time."""

@@ -152,7 +152,7 @@ def _refusal(faults: Faults, *, empty: bool) -> bytes:
 
 def _spoiled(answer: _Message, faults: Faults, target: bytes) -> bytes:
     body, listing = answer.body, b"list-type" in target
-    if faults.flip and body and not listing and answer.head.startswith(b"HTTP/1.1 200"):
+    if faults.flip and body and not listing and re.match(rb"HTTP/1.1 20[06]", answer.head):
         at = len(body) // 2 if faults.flip == "always" else faults.dice.randrange(len(body))
         body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
     head = answer.head

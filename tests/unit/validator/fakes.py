@@ -74,6 +74,11 @@ class FakeStore:
             data = self.damaged_on_the_way(key, found.data)
             return Body(_facts(found), data if len(data) <= BIG else None)
 
+    def holds(self, key: str, data: bytes) -> bool | None:
+        with self._request("holds", key):
+            found = self.objects.get(key)
+            return self.damaged_on_the_way(key, found.data) == data if found else None
+
     def chunks(self, key: str) -> tuple[RemoteFacts, Iterator[bytes]] | None:
         with self._request("chunks", key):
             found = self.objects.get(key)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +16,78 @@ from certstorage.validator.s3errors import from_status
 from certstorage.validator.settings import Settings
 from certstorage.validator.store import Fault
 from certstorage.validator.throttle import Throttle
+
+DATA = b"a certificate"
+
+
+class Serving(BaseHTTPRequestHandler):
+    """An endpoint with one object, by the ways it may answer who asks for a part of it."""
+
+    way = "part"
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("Range", "all"))
+        body, status, said = DATA, 200, ""
+        if (asked := re.fullmatch(r"bytes=0-(\d+)", self.asked[-1])) and self.way != "whole":
+            body = DATA[: int(asked[1]) + 1]
+            status, said = 206, f"bytes 0-{len(body) - 1}/{len(DATA)}"
+            if self.way == "refused":
+                body, status, said = b"<Error><Code>InvalidRange</Code></Error>", 416, ""
+            elif self.way == "other part":
+                said = f"bytes 1-{len(body)}/99"
+        self.send_response(status)
+        self.send_header("ETag", '"etag"')
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.send_header("Content-Length", str(len(body)))
+        if said:
+            self.send_header("Content-Range", said)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[S3, type[Serving]]]:
+    """A store on an endpoint of its own."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    serving = type("Mine", (Serving,), {"asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), serving) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        yield S3(Settings("bucket", "", Path("/"), endpoint=address), Throttle()), serving
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("data", "same"),
+    [
+        (DATA, True),
+        (DATA[:-1], False),
+        (DATA + b".", False),
+        (DATA.replace(b"a", b"A"), False),
+        (b"", False),
+    ],
+)
+def test_an_object_holds_these_very_bytes_or_not(
+    endpoint: tuple[S3, type[Serving]], data: bytes, *, same: bool
+) -> None:
+    assert endpoint[0].holds("a.pdf", data) is same
+
+
+@pytest.mark.parametrize("way", ["whole", "refused", "other part"])
+def test_an_endpoint_without_parts_is_asked_once_and_then_for_the_whole(
+    endpoint: tuple[S3, type[Serving]], way: str
+) -> None:
+    store, serving = endpoint
+    serving.way = way
+    assert store.holds("a.pdf", DATA) is False
+    body = store.get("a.pdf")
+    assert body is not None
+    assert body.data == DATA
+    assert serving.asked == [f"bytes=0-{len(DATA)}", "all"]
 
 
 def test_what_is_signed_outlives_a_clock_that_s3_still_takes(monkeypatch: pytest.MonkeyPatch) -> None:
