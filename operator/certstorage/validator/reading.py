@@ -87,4 +87,4 @@ def _read(sample: list[Chosen], context: Context, plan: Reading, found: Found, m
         if not chosen.inside:
             behind.append(chosen.distance)
 
-    settle(list(unread), context, plan.care, found.rest, same=same)
+    settle(sorted(unread), context, plan.care, found.rest, same=same)
