@@ -136,14 +136,15 @@ class _Check:
             nonlocal equal
             equal += key in first
 
-        settle(chain(self._differing, self._recent, first), self._context, care, at_risk, same=same)
+        listed = chain(self._differing, self._recent, first)
+        settle(listed, self._context, care, at_risk, same=same, alike=bool(self._recent))
         if len(self._doubted) > _TRUST_AFTER and equal > _TRUST_AFTER / 2:
             self._found.etags_trusted = False
             for key in doubted:
                 self._unjudged.append(key)
                 at_risk.keys -= 1
         else:
-            settle(doubted, self._context, care, at_risk)
+            settle(doubted, self._context, care, at_risk, alike=False)
 
     def ask_for_checksums(self) -> None:
         """What no ETag can judge, by the checksums the server keeps, if it keeps any."""
@@ -155,7 +156,7 @@ class _Check:
             self._found.census_methods[Method.CHECKSUM if says is Says.EQUAL else Method.NONE] += 1
             self.sampler.offer(key)
         self._found.at_risk.keys += len(differing)
-        settle(differing, self._context, self._plan.reading.care, self._found.at_risk)
+        settle(differing, self._context, self._plan.reading.care, self._found.at_risk, alike=False)
 
     def _offer(self, row: Row) -> None:
         self.sampler.offer(row.key, mark("body", row) if self._marks.kept else b"")

@@ -17,8 +17,8 @@ _BIG_AT_ONCE = threading.Semaphore(4)
 """Pieces of big objects are megabytes each; a few at a time keep memory bounded whatever the concurrency."""
 
 
-def look(key: str, tree: LocalTree, store: Store) -> Look:
-    """Read both copies and compare every byte.
+def look(key: str, tree: LocalTree, store: Store, *, alike: bool) -> Look:
+    """Read both copies and compare every byte; that they are the same costs less to find out where they should be.
 
     The local file is looked at again after the object was read: whatever the application wrote meanwhile makes the look
     void, and it is taken anew; a file that never holds still is IN_FLIGHT. Faults that every further request would meet
@@ -26,7 +26,7 @@ def look(key: str, tree: LocalTree, store: Store) -> Look:
     """
     for _ in range(_TRIES):
         try:
-            found = _look(key, tree, store)
+            found = _look(key, tree, store, alike=alike)
             if tree.stat(key) == found.local:
                 return found
         except FileChangedError:
@@ -41,12 +41,12 @@ def look(key: str, tree: LocalTree, store: Store) -> Look:
     return Look(key, Outcome.IN_FLIGHT, detail="the local file changes faster than it can be compared")
 
 
-def _look(key: str, tree: LocalTree, store: Store) -> Look:
+def _look(key: str, tree: LocalTree, store: Store, *, alike: bool) -> Look:
     try:
         local = tree.glance(key, most=BIG)
     except TooLargeError:
         return _look_piecewise(key, tree, store)
-    if local is not None:
+    if alike and local is not None:
         holds = store.holds(key, local[1])
         if holds is None:
             return Look(key, Outcome.MISSING, local[0], cause=Cause.MISSING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from itertools import chain
@@ -72,17 +72,22 @@ class LocalTree(NamedTuple):
 
         That it cannot be read is noted in `trouble`.
         """
-        return (key for key, _ in self._regular(folder, trouble))
+        return self._regular(folder, trouble)
 
-    def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
-        """The keys of a folder as `folder` has them, with the bytes of their files; what cannot be read is left out."""
-        for key, entry in self._regular(folder, None):
+    def of_sizes(self, folder: str, sizes: Set[int]) -> Iterator[str]:
+        """The keys of a folder as `folder` has them, of files with one of these sizes in bytes."""
+
+        def fits(entry: os.DirEntry[str]) -> bool:
             try:
-                yield key, entry.stat(follow_symlinks=False).st_size
+                return entry.stat(follow_symlinks=False).st_size in sizes
             except OSError:
-                continue
+                return False
 
-    def _regular(self, folder: str, trouble: WalkTrouble | None) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        return self._regular(folder, None, fits)
+
+    def _regular(
+        self, folder: str, trouble: WalkTrouble | None, fits: Callable[[os.DirEntry[str]], bool] = lambda entry: True
+    ) -> Iterator[str]:
         top = self.keys.prefix.rstrip("/")
         path = self.keys.root if folder == top else self.path(folder)
         if path is None:
@@ -90,8 +95,8 @@ class LocalTree(NamedTuple):
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if not hidden(entry.name) and entry.is_file(follow_symlinks=False):
-                        yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/")), entry
+                    if fits(entry) and not hidden(entry.name) and entry.is_file(follow_symlinks=False):
+                        yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/"))
         except (FileNotFoundError, NotADirectoryError, UnmappableKeyError):
             return
         except OSError as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 
 from certstorage.validator.context import Context
 from certstorage.validator.facts import Cause, Look
@@ -80,7 +80,8 @@ def _sizes_of_others(suspects: Iterable[Look], tally: Tally) -> set[int]:
 def _owners(sizes: set[int], context: Context, tally: Tally) -> dict[str, str]:
     """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
     owners: dict[str, str] = {}
-    for key in islice(_of_sizes(sizes, context, tally), _MOST_SWAP_READS):
+    of_sizes = (context.tree.of_sizes(folder, sizes) for folder in tally.folders_with(sizes))
+    for key in islice(chain.from_iterable(of_sizes), _MOST_SWAP_READS):
         try:
             read = context.tree.read(key, most=BIG)
         except (FileChangedError, LocalError):
@@ -88,12 +89,6 @@ def _owners(sizes: set[int], context: Context, tally: Tally) -> dict[str, str]:
         if read is not None:
             owners.setdefault(hashlib.md5(read[1], usedforsecurity=False).hexdigest(), key)
     return owners
-
-
-def _of_sizes(sizes: set[int], context: Context, tally: Tally) -> Iterator[str]:
-    """The keys of the files of these sizes."""
-    for folder in tally.folders_with(sizes):
-        yield from (key for key, size in context.tree.sizes(folder) if size in sizes)
 
 
 def _tally(context: Context, found: Found) -> Tally:

@@ -120,7 +120,7 @@ def repair(context: Context, plan: Plan, found: Found) -> Verdict:
     keys = list(islice(plan.named.keys, plan.mending.most))
     found.at_risk.keys = len(keys)
     context.progress.phase("repair", len(keys))
-    settle(keys, context, plan.mending.care, found.at_risk, mender=mender)
+    settle(keys, context, plan.mending.care, found.at_risk, mender=mender, alike=False)
     return _judge(plan, found, len(plan.named.keys) - len(keys))
 
 
@@ -140,7 +140,7 @@ def mend_found(context: Context, mending: Mending, found: Found) -> None:
         return
     context.progress.phase("repair", len(keys))
     result = Settled(keys=len(keys))
-    settle(keys, context, mending.care, result, mender=mender)
+    settle(keys, context, mending.care, result, mender=mender, alike=False)
     found.at_risk.acts, found.at_risk.done = result.acts, result.done
 
 

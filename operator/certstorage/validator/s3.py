@@ -98,6 +98,7 @@ class S3:
             try:
                 page = next(pages)
             except StopIteration:
+                _ = self._once  # whoever waits for the end of the listing needs it next
                 return
             except (BaseError, ValueError, OSError) as error:
                 failure = _failure(error)

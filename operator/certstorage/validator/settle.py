@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -42,10 +43,11 @@ def settle(
     *,
     mender: Mender | None = None,
     same: Callable[[str], object] = lambda key: None,
+    alike: bool = True,
 ) -> None:
     """Look at every key, again at every difference, and mend what is confirmed if there is a mender.
 
-    What comes of it is added to `result`; `same` is told of each key found equal.
+    What comes of it is added to `result`; `same` is told of each key found equal. `alike`: most keys should be.
 
     Raises:
         StoreError: a fault every request meets.
@@ -53,7 +55,7 @@ def settle(
     """
     source = iter(keys)
     while block := list(islice(source, _BLOCK)):
-        _Block(context, care, result, mender, same).settle(block)
+        _Block(context, care, result, mender, same).settle(block, alike=alike)
 
 
 class _Case:
@@ -93,11 +95,11 @@ class _Block:
         self._cases: dict[str, _Case] = {}
         self._uploads: list[Done] = []
 
-    def settle(self, keys: list[str]) -> None:
+    def settle(self, keys: list[str], *, alike: bool) -> None:
         """Look, wait, look again, until every key has its end."""
         context, care = self._context, self._care
         try:
-            for found in context.spread(self._look, keys, self._batch(len(keys))):
+            for found in context.spread(partial(self._look, alike=alike), keys, self._batch(len(keys))):
                 context.progress.step(1, int(found.outcome.mismatch))
                 if not self._ended(found):
                     self._cases[found.key] = _Case(found)
@@ -123,8 +125,8 @@ class _Block:
         """How many keys a thread takes at once: the more, the less it costs; at the end all threads have some."""
         return min(_MOST_AT_ONCE, max(1, keys // (4 * self._context.workers)))
 
-    def _look(self, key: str) -> Look:
-        return look(key, self._context.tree, self._context.store)
+    def _look(self, key: str, *, alike: bool) -> Look:
+        return look(key, self._context.tree, self._context.store, alike=alike)
 
     def _ended(self, found: Look) -> bool:
         if found.outcome is Outcome.SAME:
@@ -136,11 +138,11 @@ class _Block:
 
     def _again(self, case: _Case) -> tuple[_Case, Look, Done | None]:
         """Look again; mend what looks the same as before and is still wrong."""
-        now = self._look(case.first.key)
+        now = self._look(case.first.key, alike=False)
         if self._mender is None or not _confirmed(case.last, now) or self._young(now):
             return case, now, None
         done = self._mender.mend(now)
-        after = self._look(now.key)
+        after = self._look(now.key, alike=True)
         return case, after._replace(detail=f"{done.act} {done.detail}".strip()), done
 
     def _advance(self, case: _Case, found: Look, done: Done | None) -> None:

@@ -45,7 +45,7 @@ def test_a_check_writes_nothing(copies: Copies) -> None:
     fill(copies, 5)
     copies.save_locally("new.pdf", pdf())
     check(copies)
-    assert {verb for verb, _ in copies.store.requests} == {"list", "holds"}
+    assert {verb for verb, _ in copies.store.requests} == {"list", "get", "holds"}
 
 
 def test_finds_every_difference_of_the_listing(copies: Copies) -> None:
@@ -251,7 +251,7 @@ def test_too_many_errors_are_inconclusive(copies: Copies) -> None:
     keys = set(fill(copies, 100)[:5])
 
     def fail(verb: str, key: str) -> None:
-        if verb == "holds" and key in keys:
+        if verb in ("get", "holds") and key in keys:
             raise StoreError(Fault.UNAVAILABLE, "HTTP 503")
 
     copies.store.before = fail
