@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -51,7 +50,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Room for the options, defaults behind their help."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=34, width=min(110, shutil.get_terminal_size((110, 40)).columns))
+        from shutil import get_terminal_size  # noqa: PLC0415 - loads compression, for help only
+
+        super().__init__(prog, max_help_position=34, width=min(110, get_terminal_size((110, 40)).columns))
         self._action_max_length = 16
 
     def _get_help_string(self, action: argparse.Action) -> str:
