@@ -2,8 +2,8 @@
 
 python -m bench.validator [--sizes 10000,100000] [--tiers list,byte] [--runs 3] [--output …/validator.json]
 
-Both run against SeaweedFS on this machine, with warm caches. Runs of other sizes and tiers that the output has already
-are kept.
+Both run against SeaweedFS on this machine, with warm caches, the validator on the best compiled Python there is. Runs
+of other sizes and tiers that the output has already are kept.
 `list_ratio` and `byte_ratio` are our objects per second over rclone's (the best of its settings), `byte_cpu_ratio` our
 CPU seconds over those of that same setting; each the median of the runs, the worst of all sizes.
 """
@@ -28,6 +28,7 @@ from typing import Any
 import boto3
 
 from bench import validator_process as process
+from bench.interpreter import ROOT, equipped
 from bench.validator_memory import measure_memory
 from tests.component.validator.seaweed import ACCESS_KEY, SECRET_KEY, seaweed
 
@@ -65,11 +66,12 @@ class Run:
 class Copies:
     """A tree and a bucket that hold the same but for some damage."""
 
-    def __init__(self, folder: Path, count: int, port: int) -> None:
+    def __init__(self, folder: Path, count: int, port: int, validator: Sequence[str]) -> None:
         self.root = folder / f"tree-{count}"
         self.prefix = f"tree-{count}/"
         self.count = count
         self._port = port
+        self._validator = validator
         self._folder = folder
         self.largest = 65_536 if count <= 20_000 else 16_384
 
@@ -136,7 +138,7 @@ class Copies:
 
     def cases(self) -> list[Case]:
         """Every setting of both tools."""
-        ours = [str(PROGRAMS / "s3-backfill-validator"), "check", "--settle", "0", "--min-age", "0"]
+        ours = [*self._validator, "check", "--settle", "0", "--min-age", "0"]
         listing = ["--sample-rate", "0", "--min-sample", "1", "--no-grow"]
         cases = [Case("list", "validator", "default", [*ours, *listing])]
         for checkers in LIST_CHECKERS:
@@ -216,12 +218,12 @@ def key(run: Run) -> tuple[str, str]:
     return run.tool, run.setting
 
 
-def bench(sizes: Sequence[int], tiers: Sequence[str], rounds: int, folder: Path) -> list[Run]:
+def bench(sizes: Sequence[int], tiers: Sequence[str], rounds: int, folder: Path, validator: Sequence[str]) -> list[Run]:
     """Every case of every size, in turns; prints as it goes."""
     runs: list[Run] = []
     with seaweed(folder) as port:
         for count in sizes:
-            copies = Copies(folder, count, port)
+            copies = Copies(folder, count, port, validator)
             began = time.monotonic()
             copies.make()
             print(f"{count} files made and uploaded in {time.monotonic() - began:.0f} s", flush=True)
@@ -271,8 +273,13 @@ def main() -> None:
     known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {"runs": []}
     with tempfile.TemporaryDirectory(prefix="bench-validator-") as name:
         runs = [Run(**run) for run in known["runs"] if run["objects"] not in sizes or run["tier"] not in tiers]
-        found = summed_up(runs + bench(sizes, tiers, arguments.runs, Path(name)))
-        found["memory"] = measure_memory(arguments.keys, Path(name)) if arguments.keys else known.get("memory")
+        folder = Path(name)
+        python = equipped(folder / "python")
+        print(f"the validator runs on {python.resolve()}", flush=True)
+        validator = [str(python), str(ROOT / "scripts" / "s3_backfill_validator.py")]
+        found = summed_up(runs + bench(sizes, tiers, arguments.runs, folder, validator))
+        found["machine"]["interpreter"] = str(python.resolve())
+        found["memory"] = measure_memory(arguments.keys, folder, validator) if arguments.keys else known.get("memory")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(found, indent=2) + "\n")
     figures = {name: found[name] for name in ("list_ratio", "byte_ratio", "byte_cpu_ratio", "same_findings")}

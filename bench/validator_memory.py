@@ -9,7 +9,7 @@ import asyncio
 import multiprocessing
 import os
 import re
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def name_of(number: int) -> str:
     return f"{number // _FOLDER:05}/certificate_{number:09}_of_a_participant.pdf"
 
 
-def measure_memory(keys: int, folder: Path) -> dict[str, Any]:
+def measure_memory(keys: int, folder: Path, validator: Sequence[str]) -> dict[str, Any]:
     """Run `check --sample-rate 0.01` on so many empty files and objects; the largest resident set in MiB."""
     root = folder / "million"
     for number in range(keys):
@@ -53,8 +53,7 @@ def measure_memory(keys: int, folder: Path) -> dict[str, Any]:
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",
     }
-    program = str(Path(sys.executable).with_name("s3-backfill-validator"))
-    command = [program, "check", "--sample-rate", "0.01", "--output", str(folder / "memory.json")]
+    command = [*validator, "check", "--sample-rate", "0.01", "--output", str(folder / "memory.json")]
     taken = validator_process.run(command, environment, silent=False)
     server.kill()
     return {"keys": keys, **asdict(taken)}
