@@ -6,6 +6,7 @@ hand mostly is not, and takes a third longer for the same program, which says no
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
@@ -13,10 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _PLACES = ("/usr/local/bin", "/usr/bin")
-_WORTH = 0.9
-"""Share of the time that another Python must stay below to be taken instead of the running one."""
 _WORK = """
-import sys, time
+import time, venv
 def work():
     found = {}
     for number in range(60_000):
@@ -27,7 +26,7 @@ def seconds():
     began = time.process_time()
     work()
     return time.process_time() - began
-print(*sys.version_info[:2], min(seconds() for _ in range(7)))
+print(min(seconds() for _ in range(7)))
 """
 
 
@@ -37,12 +36,10 @@ def equipped(folder: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: the packages cannot be installed.
     """
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    running, name = Path(sys.executable), f"python{sys.version_info.major}.{sys.version_info.minor}"
     others = {Path(found).resolve() for place in _PLACES if (found := shutil.which(name, path=place))}
-    times = {python: seconds for python in others if (seconds := _seconds(python)) is not None}
-    running = Path(sys.executable)
-    best = min(times, key=times.__getitem__, default=running)
-    if best == running or times[best] > _WORTH * (_seconds(running) or 0.0):
+    best = min([running, *others - {running.resolve()}], key=_seconds)
+    if best == running:
         return running
     subprocess.run([best, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
@@ -51,10 +48,7 @@ def equipped(folder: Path) -> Path:
     return python
 
 
-def _seconds(python: Path) -> float | None:
-    """What a little work takes; None where it is another version, or cannot make environments."""
-    ran = subprocess.run([python, "-I", "-c", f"import venv\n{_WORK}"], capture_output=True, text=True, check=False)
-    if ran.returncode:
-        return None
-    major, minor, seconds = ran.stdout.split()
-    return float(seconds) if (int(major), int(minor)) == sys.version_info[:2] else None
+def _seconds(python: Path) -> float:
+    """What a little work takes; forever where environments cannot be made."""
+    ran = subprocess.run([python, "-I", "-c", _WORK], capture_output=True, text=True, check=False)
+    return math.inf if ran.returncode else float(ran.stdout)

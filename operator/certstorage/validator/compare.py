@@ -46,13 +46,10 @@ def _look(key: str, tree: LocalTree, store: Store, *, alike: bool) -> Look:
         local = tree.glance(key, most=BIG)
     except TooLargeError:
         return _look_piecewise(key, tree, store)
-    if alike and local is not None:
-        holds = store.holds(key, local[1])
-        if holds is None:
-            return Look(key, Outcome.MISSING, local[0], cause=Cause.MISSING)
-        if holds:
-            return Look(key, Outcome.SAME, local[0], method=Method.BODY)
-    body = store.get(key)
+    holds = store.holds(key, local[1]) if alike and local else False
+    if local and holds:
+        return Look(key, Outcome.SAME, local[0], method=Method.BODY)
+    body = None if holds is None else store.get(key)
     if body is None:
         return Look(key, Outcome.MISSING if local else Outcome.GONE, local[0] if local else None, cause=_missing(local))
     if local is None:

@@ -124,6 +124,7 @@ class _Crew(Generic[_In, _Out]):
                 yield from got
 
     def _hire(self) -> None:
+        """Nearly every call finds no room, and need not wait for the lock to see it."""
         if not self._room():
             return
         with self._counting:

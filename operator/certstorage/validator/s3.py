@@ -42,6 +42,12 @@ _NETWORK_THREADS = "1"
 _LONGEST_REQUEST = timedelta(minutes=15)
 
 
+class _Pressed(threading.local):
+    """Whether the endpoint pushed back in this thread's last attempt."""
+
+    once = False
+
+
 class S3:
     """A Store on S3 or anything that speaks like it.
 
@@ -54,7 +60,7 @@ class S3:
         self._settings = settings
         self._throttle = throttle
         self._patient = _client(settings, retries=_LIST_RETRIES)
-        self._pressed = threading.local()
+        self._pressed = _Pressed()
         self._odd_keys = False
         self._begun: dict[str, Iterator[Sequence[Listed]]] = {}
 
@@ -98,7 +104,7 @@ class S3:
             try:
                 page = next(pages)
             except StopIteration:
-                _ = self._once  # whoever waits for the end of the listing needs it next
+                _ = self._once  # needed next; made here, nobody waits for it
                 return
             except (BaseError, ValueError, OSError) as error:
                 failure = _failure(error)
@@ -119,7 +125,7 @@ class S3:
         """As Store.get."""
 
         def read() -> Body:
-            if getattr(self._pressed, "once", False):
+            if self._pressed.once:
                 answer = self._plain.send("GET", key)
                 return Body(RemoteFacts(len(answer.data), answer.etag, answer.modified), answer.data)
             result = obstore.get(self._once, key)
@@ -139,7 +145,7 @@ class S3:
             return False
 
         def compare() -> bool:
-            if getattr(self._pressed, "once", False):
+            if self._pressed.once:
                 return self._plain.send("GET", key).data == data
             return bool(obstore.get_range(self._once, key, start=0, length=len(data) + 1) == data)
 

@@ -15,7 +15,7 @@ def run(options: Namespace) -> int:
             begun.store.begin(begun.settings.prefix)
             if options.sample_rate < 1:
                 begun.crew.begin()
-        from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - see above
+        from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - a third of the start, in which the first page comes
 
         return check(options, begun)
     finally:
