@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle, islice
 from typing import Generic, TypeVar
 
@@ -114,13 +114,20 @@ class _Digester:
             raise LocalError(f"a hashing process ended: {error}") from error
         return found
 
+    def close(self) -> None:
+        """No more questions; one that a dead process never read is no further trouble."""
+        with suppress(BrokenPipeError):
+            self._questions.close()
+
 
 @contextmanager
 def _started() -> Iterator[_Digester]:
     """A process for as long as it is needed; Ctrl-C is left to the run, and whoever ends does not wait for a disk."""
     command = [sys.executable, "-I", "-S", digester.__file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:  # noqa: S603 - our own program
+        member = _Digester(process)
         try:
-            yield _Digester(process)
+            yield member
         finally:
             process.kill()
+            member.close()

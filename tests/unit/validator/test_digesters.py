@@ -93,12 +93,15 @@ def test_a_file_that_went_meanwhile_has_no_md5_and_the_others_do(tmp_path: Path)
     assert [number for number, one in found if one == b""] == [100]
 
 
-def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dead", [True, False], ids=["before the next question", "at any moment"])
+def test_a_process_that_dies_is_told(tmp_path: Path, *, dead: bool) -> None:
     before = set(children())
     batches = Crew().hashed(tree(tmp_path, 2_000))
     next(batches)
     for process in set(children()) - before:
         os.kill(process, signal.SIGKILL)
+        if dead:
+            os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
     with pytest.raises(LocalError, match="hashing process ended"):
         list(batches)
     assert set(children()) == before
