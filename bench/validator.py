@@ -36,6 +36,8 @@ BUCKET = "bench"
 PROGRAMS = Path(sys.executable).parent
 LIST_CHECKERS, BYTE_CHECKERS = (8, 16, 32), (8, 16, 32, 64)
 DAMAGED = 5
+SMALL, OFTENER = 20_000, 3
+"""Fewer files than these are compared in a second or a few: so much oftener, or a median says little."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Copies:
         self._port = port
         self._validator = validator
         self._folder = folder
-        self.largest = 65_536 if count <= 20_000 else 16_384
+        self.largest = 65_536 if count <= SMALL else 16_384
 
     def make(self) -> None:
         """Write the files, upload them with rclone, then damage some objects."""
@@ -229,12 +231,13 @@ def bench(sizes: Sequence[int], tiers: Sequence[str], rounds: int, folder: Path,
             print(f"{count} files made and uploaded in {time.monotonic() - began:.0f} s", flush=True)
             copies.run(copies.cases()[0])
             cases = [case for case in copies.cases() if case.tier in tiers]
-            for number in range(rounds):
+            repeated = rounds * OFTENER if count <= SMALL else rounds
+            for number in range(repeated):
                 for case in cases:
                     run = copies.run(case)
                     runs.append(run)
                     print(
-                        f"{number + 1}/{rounds} {run.tier} {run.tool:<9} {run.setting:<11} {run.wall_seconds:7.2f} s "
+                        f"{number + 1}/{repeated} {run.tier} {run.tool:<9} {run.setting:<11} {run.wall_seconds:7.2f} s "
                         f"{run.objects_per_second:8.0f}/s  CPU {run.cpu_seconds:6.2f} s  {run.rss_mib:5.0f} MiB",
                         flush=True,
                     )
@@ -265,7 +268,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="10000,100000")
     parser.add_argument("--tiers", default="list,byte")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3, help=f"{OFTENER} times as many of up to {SMALL} files")
     parser.add_argument("--keys", type=int, default=1_000_000, help="for the memory; 0 leaves it out")
     parser.add_argument("--output", type=Path, default=Path("artifacts/bench/validator.json"))
     arguments = parser.parse_args()
