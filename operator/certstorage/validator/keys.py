@@ -9,7 +9,7 @@ from typing import NamedTuple
 from certstorage.validator.settings import Settings
 
 _LONGEST_NAME = 255
-_PLAIN = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
+_PLAIN = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
 """What nearly every key looks like: nothing in it needs a closer look."""
 LOST_AND_FOUND = "lost+found"
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from itertools import chain
+from itertools import chain, count
 from typing import NamedTuple
 
 from certstorage.validator import localfile
@@ -74,8 +74,11 @@ class LocalTree(NamedTuple):
         """
         return self._regular(folder, trouble)
 
-    def of_sizes(self, folder: str, sizes: Set[int]) -> Iterator[str]:
-        """The keys of a folder as `folder` has them, of files with one of these sizes in bytes."""
+    def of_sizes(self, folder: str, sizes: Set[int], places: Set[int]) -> list[str]:
+        """The keys of a folder as `folder` has them, of files with one of these sizes in bytes.
+
+        `places`: as which of its files a walk met them. Only these are looked at where they are still the same.
+        """
 
         def fits(entry: os.DirEntry[str]) -> bool:
             try:
@@ -83,7 +86,9 @@ class LocalTree(NamedTuple):
             except OSError:
                 return False
 
-        return self._regular(folder, None, fits)
+        place = count()
+        met = list(self._regular(folder, None, lambda entry: next(place) in places and fits(entry)))
+        return met if len(met) == len(places) else list(self._regular(folder, None, fits))
 
     def _regular(
         self, folder: str, trouble: WalkTrouble | None, fits: Callable[[os.DirEntry[str]], bool] = lambda entry: True
@@ -95,7 +100,7 @@ class LocalTree(NamedTuple):
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if fits(entry) and not hidden(entry.name) and entry.is_file(follow_symlinks=False):
+                    if not hidden(entry.name) and entry.is_file(follow_symlinks=False) and fits(entry):
                         yield self.keys.key(f"{path[len(self.keys.root) + 1 :]}/{entry.name}".lstrip("/"))
         except (FileNotFoundError, NotADirectoryError, UnmappableKeyError):
             return

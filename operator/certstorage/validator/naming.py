@@ -80,7 +80,7 @@ def _sizes_of_others(suspects: Iterable[Look], tally: Tally) -> set[int]:
 def _owners(sizes: set[int], context: Context, tally: Tally) -> dict[str, str]:
     """Who has which bytes, by MD5, among the files of these sizes; no more than a bounded number is read."""
     owners: dict[str, str] = {}
-    of_sizes = (context.tree.of_sizes(folder, sizes) for folder in tally.folders_with(sizes))
+    of_sizes = (context.tree.of_sizes(folder, sizes, places) for folder, places in tally.folders_with(sizes))
     for key in islice(chain.from_iterable(of_sizes), _MOST_SWAP_READS):
         try:
             read = context.tree.read(key, most=BIG)

@@ -23,8 +23,8 @@ class Opened(NamedTuple):
     crew: Crew
 
 
-def opened(options: Namespace) -> Opened:
-    """Read the settings and make the clients; nothing is asked of the bucket yet.
+def opened(options: Namespace, crew: Crew | None = None) -> Opened:
+    """Read the settings and make the clients; nothing is asked of the bucket yet. `crew`: who hashes, if begun already.
 
     Raises:
         UsageError: bucket or local tree are not named.
@@ -36,4 +36,4 @@ def opened(options: Namespace) -> Opened:
         requests=Bucket(getattr(options, "max_requests", 0.0)),
         data=Bucket(getattr(options, "max_mib", 0.0) * (1 << 20)),
     )
-    return Opened(chosen, throttle, S3(chosen, throttle), workers, Crew())
+    return Opened(chosen, throttle, S3(chosen, throttle), workers, crew or Crew())

