@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +20,7 @@ from certstorage.validator.store import Fault
 from certstorage.validator.throttle import Throttle
 
 DATA = b"a certificate"
+KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
 
 
 class Serving(BaseHTTPRequestHandler):
@@ -91,14 +93,27 @@ def test_an_endpoint_without_parts_is_asked_once_and_then_for_the_whole(
     assert serving.asked == [f"bytes=0-{len(DATA)}", "all"]
 
 
-def test_an_endpoint_without_tls_needs_no_certificates_on_this_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("endpoint", "credentials", "verifies"),
+    [
+        ("http://127.0.0.1:1", KEYS, False),
+        ("https://127.0.0.1:1", KEYS, True),
+        ("http://127.0.0.1:1", ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"], True),
+    ],
+    ids=["nothing over TLS", "the endpoint", "credentials of STS"],
+)
+def test_whoever_is_spoken_to_over_tls_is_verified(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str, credentials: list[str], *, verifies: bool
 ) -> None:
+    """By the system's CA certificates, of which there are none here."""
+    for variable in KEYS:
+        monkeypatch.delenv(variable, raising=False)
+    for variable in credentials:
+        monkeypatch.setenv(variable, "given")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    S3(Settings("bucket", "", Path("/"), endpoint="http://127.0.0.1:1"), Throttle())
-    with pytest.raises(BaseError, match="No CA certificates"):
-        S3(Settings("bucket", "", Path("/"), endpoint="https://127.0.0.1:1"), Throttle())
+    with pytest.raises(BaseError, match="No CA certificates") if verifies else nullcontext():
+        S3(Settings("bucket", "", Path("/"), endpoint=endpoint), Throttle())
 
 
 def test_what_is_signed_outlives_a_clock_that_s3_still_takes(monkeypatch: pytest.MonkeyPatch) -> None:
