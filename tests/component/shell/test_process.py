@@ -68,7 +68,11 @@ async def test_the_standby_takes_over_when_the_leader_ends_or_dies(
     await one.start()
     await stage.until("ready", lambda: stage.is_reason("ReadsFromS3"))
     await other.start()
-    assert await other.get(session, "/readyz") == 200
+
+    async def is_ready() -> bool:
+        return await other.get(session, "/readyz") == 200
+
+    await stage.until("the standby is ready, once it has seen the Lease", is_ready, seconds=10)
     assert await other.nudge(session) == 503, "a standby lets Alertmanager find the leader"
     assert await one.nudge(session) == 202
 
