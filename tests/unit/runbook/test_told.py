@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.runbook import (
     told_degradation,
+    told_deletion,
     told_inconsistency,
     told_milder,
     told_outage,
@@ -19,7 +20,7 @@ from tests.unit.runbook import (
 from tests.unit.runbook.tellers import HERE, STORIES
 from tests.unit.runbook.telling import telling
 
-TOLD = (told_degradation, told_inconsistency, told_milder, told_outage, told_requests, told_sweep)
+TOLD = (told_degradation, told_deletion, told_inconsistency, told_milder, told_outage, told_requests, told_sweep)
 
 
 def page(name: str) -> str:

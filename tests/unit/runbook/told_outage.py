@@ -22,10 +22,8 @@ from certstorage.api.scenarios import Scenario
 from certstorage.api.signals import SignalName, SignalSet, Verdict
 from tests.unit.runbook.stories import HOLD
 from tests.unit.runbook.tellers import DAY, down, onward, returning, story, validating
-from tests.unit.runbook.test_degradation import clear, degraded
-from tests.unit.runbook.test_milder import in_work
+from tests.unit.runbook.test_degradation import degraded
 from tests.unit.runbook.test_requests import approve_incident, waiting
-from tests.unit.runbook.test_sweep import sweeping
 from tests.unit.runbook.world import READ, World, healthy, hidden_outage, make_policy, outage
 
 
@@ -383,34 +381,6 @@ def a_deployment_that_is_not_there() -> World:
 
 
 @story
-def a_policy_that_is_deleted_in_an_outage() -> World:
-    world = onward(down())
-    world.deleting = True
-    world.step(15)
-    world.settle()
-    return world
-
-
-@story
-def a_policy_that_is_deleted_in_peace() -> World:
-    world = World()
-    world.step()
-    world.deleting = True
-    world.step(15)
-    return world
-
-
-@story
-def a_policy_that_is_deleted_after_incidents() -> World:
-    world = onward(degraded())
-    clear(world)
-    world.deleting = True
-    world.step(15)
-    world.settle()
-    return world
-
-
-@story
 def holds_that_are_not_ours() -> World:
     world = onward(down())
     hold = world.hold
@@ -457,45 +427,4 @@ def a_deployment_that_goes_in_a_degradation() -> World:
     world.step(15)
     world.target = Problem(Reason.TARGET_MISSING, "there is no Deployment deltacrown")
     world.step(15)
-    return world
-
-
-@story
-def a_policy_that_is_deleted_in_a_degradation() -> World:
-    world = onward(degraded())
-    world.deleting = True
-    world.step(15)
-    world.settle()
-    return world
-
-
-@story
-def a_policy_that_is_deleted_in_a_sweep() -> World:
-    world = onward(sweeping())
-    world.deleting = True
-    world.step(15)
-    world.settle()
-    other = sweeping()
-    other.replicas, other.deleting = 2, True
-    other.step(15)
-    world.passes += other.passes[-1:]
-    return world
-
-
-@story
-def a_policy_that_is_deleted_with_many_incidents() -> World:
-    """One is over, one in work, and reads are local for the third."""
-    world = in_work(Scenario.LOCAL_DISK_LOW)
-    full = world.signals[SignalName.LOCAL_DISK]
-    world.signals = outage()
-    world.step(60)
-    world.signals = healthy()
-    world.step(300)
-    world.signals = replace(hidden_outage(), signals={**hidden_outage().signals, full.name: full})
-    world.step(300)
-    onward(world)
-    world.deleting = True
-    world.step(15)
-    world.step(1)
-    world.step(1)
     return world
