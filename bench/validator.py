@@ -3,7 +3,7 @@
 python -m bench.validator [--sizes 10000,100000] [--tiers list,byte] [--runs 3] [--output …/validator.json]
 
 Both run against SeaweedFS on this machine, with warm caches, the validator on the best compiled Python there is. Runs
-of other sizes and tiers that the output has already are kept.
+of other sizes and tiers that the output has already are kept. Small sizes run oftener than --runs says.
 `list_ratio` and `byte_ratio` are our objects per second over rclone's (the best of its settings), `byte_cpu_ratio` our
 CPU seconds over those of that same setting; each the median of the runs, the worst of all sizes.
 """
@@ -37,7 +37,7 @@ PROGRAMS = Path(sys.executable).parent
 LIST_CHECKERS, BYTE_CHECKERS = (8, 16, 32), (8, 16, 32, 64)
 DAMAGED = 5
 SMALL, OFTENER = 20_000, 3
-"""Fewer files than these are compared in a second or a few: so much oftener, or a median says little."""
+"""Up to so many files are compared in seconds: so many times as often, or a median says little."""
 
 
 @dataclass(frozen=True)
